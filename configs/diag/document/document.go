@@ -76,7 +76,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		v.Set(reflect.ValueOf(n))
 		return
 	}
-	if v.CanAddr() && v.Addr().Type().Implements(textType) {
+	// A struct that also reads text may be written short (as text) or in full.
+	if v.CanAddr() && v.Addr().Type().Implements(textType) && (n.Kind == yaml.ScalarNode || v.Kind() != reflect.Struct) {
 		d.text(n, v, path)
 		return
 	}
@@ -98,7 +99,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		}
 		out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 		for i, c := range n.Content {
-			d.value(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+			d.value(c, out.Index(i), element(path, i))
 		}
 		v.Set(out)
 	default:
@@ -133,7 +134,6 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 	seen := make(map[string]bool)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, c := n.Content[i], n.Content[i+1]
-		at := strings.TrimPrefix(path+"."+k.Value, ".")
 		f, known := fields[k.Value]
 		switch {
 		case !known:
@@ -141,7 +141,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 		case seen[k.Value]:
 			d.add(k, "keep one of them", "key %q is given twice%s", k.Value, in(path))
 		default:
-			d.value(c, v.Field(f), at)
+			d.value(c, v.Field(f), join(path, k.Value))
 		}
 		seen[k.Value] = true
 	}
@@ -156,7 +156,7 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, c := n.Content[i], n.Content[i+1]
 		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(c, item, strings.TrimPrefix(path+"."+k.Value, "."))
+		d.value(c, item, join(path, k.Value))
 		name := reflect.ValueOf(k.Value).Convert(v.Type().Key())
 		if out.MapIndex(name).IsValid() {
 			d.add(k, "keep one of them", "%q is given twice%s", k.Value, in(path))
@@ -234,3 +234,12 @@ func in(path string) string {
 	}
 	return " in " + path
 }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
