@@ -55,15 +55,17 @@ type Command struct {
 	Attachment *Attachment
 }
 
-// verbs is the one table of what a command becomes and what it must carry.
-var verbs = []struct {
+// A verbRule says what a command becomes and what it must carry.
+type verbRule struct {
 	Verb Verb
 	Kind Kind
 	// Always commands add to the log without depending on what is there, so they
 	// never conflict.
 	Always bool
 	check  func(*Order, *Command) error
-}{
+}
+
+var verbs = []verbRule{
 	{DoAccept, Accept, false, nil},
 	{DoArrive, Arrive, false, nil},
 	{DoWait, Wait, false, checkWait},
@@ -119,14 +121,7 @@ const (
 // lacks something. The order is not changed. since gives the entries after the
 // version that the person had seen; it is called for conflicts only.
 func Decide(o *Order, c *Command, since func(version int) ([]Entry, error)) (*Entry, error) {
-	i := slices.IndexFunc(verbs, func(v struct {
-		Verb   Verb
-		Kind   Kind
-		Always bool
-		check  func(*Order, *Command) error
-	}) bool {
-		return v.Verb == c.Verb
-	})
+	i := slices.IndexFunc(verbs, func(v verbRule) bool { return v.Verb == c.Verb })
 	if i < 0 {
 		return nil, &InvalidError{"verb", fmt.Sprintf("%q is not a command", c.Verb)}
 	}

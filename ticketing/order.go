@@ -34,9 +34,10 @@ type Order struct {
 	Simulated  bool          `json:"simulated,omitempty"`
 	Rule       string        `json:"rule"`
 	Why        devices.Label `json:"why"`
-	Episodes   int           `json:"episodes"`          // how many it holds
-	Holding    []Holding     `json:"holding,omitempty"` // episodes whose condition is not known to be over
-	Recent     []time.Time   `json:"recent,omitempty"`  // the newest onsets, at most recurrenceCount, for the recurrence raise
+	Episodes   int           `json:"episodes"`            // how many it holds
+	Holding    []Holding     `json:"holding,omitempty"`   // episodes whose condition is not known to be over
+	Recent     []time.Time   `json:"recent,omitempty"`    // the newest onsets, one fewer than make a recurrence
+	Recurrent  bool          `json:"recurrent,omitempty"` // the tier was raised because the fault kept coming back
 	Revisits   int           `json:"revisits,omitempty"`
 	// Milestones of the current visit, times of action.
 	AcceptedAt time.Time `json:"accepted_at,omitzero"`
@@ -147,7 +148,7 @@ func (o *Order) join(e *Entry) {
 		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset})
 	}
 	o.Recent = append(slices.Clip(o.Recent), e.At)
-	if n := len(o.Recent) - recurrenceCount; n > 0 {
+	if n := len(o.Recent) - (recurrenceCount - 1); n > 0 {
 		o.Recent = o.Recent[n:]
 	}
 }
@@ -187,6 +188,8 @@ func (o *Order) visit(e *Entry) {
 		if !o.Holds() {
 			o.QuietFrom = e.At
 		}
+	case Raised:
+		o.Recurrent = o.Recurrent || e.Reason == reasonRecurrence
 	case WatchPaused:
 		o.BlindSince = e.At
 	case WatchResumed:

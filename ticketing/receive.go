@@ -15,6 +15,13 @@ const (
 	recurrenceWithin = 24 * time.Hour
 )
 
+// Reasons for which a tier is raised.
+const (
+	reasonSeverity   = "severity"
+	reasonInside     = "person_inside"
+	reasonRecurrence = "recurrence"
+)
+
 // EpisodeState is what is known of an episode before a step of it arrives.
 type EpisodeState struct {
 	Order   string // id of the order that holds it
@@ -58,7 +65,7 @@ func Receive(o *Order, known *EpisodeState, t *rules.Transition, crit devices.Cr
 	if t.Evidence != nil {
 		e.Why = &t.Evidence.Reason
 		if personInside(t.Evidence) {
-			e.Tier, e.Reason = P1, "person_inside"
+			e.Tier, e.Reason = P1, reasonInside
 		}
 	}
 	e.Kind = kindOfStep(o, known, t)
@@ -103,14 +110,14 @@ func kindOfStep(o *Order, known *EpisodeState, t *rules.Transition) Kind {
 // by its severity, or because the fault keeps coming back. Recurrence alone
 // never makes a P1, which stands for danger (own judgement).
 func raised(o *Order, e Entry) []Entry {
-	want, reason := e.Tier, "severity"
+	want, reason := e.Tier, reasonSeverity
 	if e.Reason != "" {
 		reason = e.Reason
 	}
 	e.Tier, e.Reason = 0, ""
 	again := e.Kind == Recur || e.Kind == Joined && len(o.Recent) == recurrenceCount-1 && e.At.Sub(o.Recent[0]) <= recurrenceWithin
-	if up := o.Tier.up(); again && up >= P2 && up < want {
-		want, reason = up, "recurrence"
+	if up := o.Tier.up(); again && !o.Recurrent && up >= P2 && up < want {
+		want, reason = up, reasonRecurrence
 	}
 	if want >= o.Tier || !o.State.Active() && e.Kind != Recur {
 		return []Entry{e}
