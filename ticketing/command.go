@@ -306,6 +306,9 @@ func Facts(before *Order, e *Entry) []devices.Fact {
 			out = append(out, fact(devices.FactCleared))
 		}
 	case Cancel:
+		if e.Into != "" { // the other order goes on with the episodes
+			break
+		}
 		f := fact(devices.FactCancelled)
 		f.Until, f.Note = e.Until, e.Reason
 		out = append(out, f)

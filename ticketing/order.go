@@ -201,6 +201,9 @@ func (o *Order) visit(e *Entry) {
 		o.ClosedAt = e.At
 	case Cancel:
 		o.ClosedAt, o.Into = e.At, e.Into
+		if e.Into != "" {
+			o.Holding = nil
+		}
 	case Refuse, Recur:
 		o.Revisits++
 		o.VisitFrom = e.Arrived
