@@ -131,11 +131,23 @@ func (o *Order) episode(e *Entry) {
 			}
 		}
 	case Cleared:
-		o.Holding = slices.DeleteFunc(o.Holding, func(h Holding) bool { return h.Episode == e.Episode })
+		o.Holding = without(o.Holding, e.Episode)
 		if o.State == Done && !o.Holds() {
 			o.QuietFrom = e.At
 		}
 	}
+}
+
+// without returns nil rather than an empty list, so that an order read back from
+// JSON equals the folded one.
+func without(list []Holding, episode string) []Holding {
+	var left []Holding
+	for _, h := range list {
+		if h.Episode != episode {
+			left = append(left, h)
+		}
+	}
+	return left
 }
 
 func (o *Order) join(e *Entry) {

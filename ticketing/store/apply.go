@@ -314,10 +314,18 @@ func (b *batch) flush(ctx context.Context) error {
 			bit(ep.simulated), int64(ep.id.Seq), ep.onset, ep.activeAt, ep.clearedAt, int64(ep.state.Seq), int64(ep.state.Ordinal),
 		})
 	}
-	return errors.Join(
-		insert(ctx, b.tx, insertOrder, upsertOrder, orders),
-		insert(ctx, b.tx, insertLog, "", b.log),
-		insert(ctx, b.tx, insertEvidence, "", b.evidence),
-		insert(ctx, b.tx, insertEpisode, upsertEpisode, episodes),
-	)
+	for _, t := range []struct {
+		prefix, suffix string
+		rows           [][]any
+	}{
+		{insertOrder, upsertOrder, orders},
+		{insertLog, "", b.log},
+		{insertEvidence, "", b.evidence},
+		{insertEpisode, upsertEpisode, episodes},
+	} {
+		if err := insert(ctx, b.tx, t.prefix, t.suffix, t.rows); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -104,11 +104,13 @@ func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketi
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		insert(ctx, tx, insertOrder, upsertOrder, [][]any{row}),
-		insert(ctx, tx, insertLog, "", [][]any{line}),
-		putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts),
-	)
+	if err := insert(ctx, tx, insertOrder, upsertOrder, [][]any{row}); err != nil {
+		return err
+	}
+	if err := insert(ctx, tx, insertLog, "", [][]any{line}); err != nil {
+		return err
+	}
+	return putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts)
 }
 
 // mergeInto writes the other half of a merge: the order that goes on takes over
