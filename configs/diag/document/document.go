@@ -79,6 +79,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	// A struct that also reads text may be written short (as text) or in full.
 	if v.CanAddr() && v.Addr().Type().Implements(textType) && (n.Kind == yaml.ScalarNode || v.Kind() != reflect.Struct) {
 		d.text(n, v, path)
+		setPos(n, v)
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" && v.Kind() != reflect.String {
@@ -114,6 +115,18 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Value)); err != nil {
 		d.add(n, "", "%s: %v", named(path), err)
+	}
+}
+
+// setPos tells a struct that was written short where it stands.
+func setPos(n *yaml.Node, v reflect.Value) {
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	for i := range v.NumField() {
+		if v.Type().Field(i).Type == posType {
+			v.Field(i).Set(reflect.ValueOf(Pos{n.Line, n.Column}))
+		}
 	}
 }
 
