@@ -15,21 +15,12 @@ import (
 	"github.com/facilityd/facilityd/ticketing"
 )
 
-// A Person may read the board and give commands with a token.
-type Person struct {
-	ID      string
-	Name    string
-	Lang    string // en, zh, or "" for what the browser asks for
-	Created time.Time
-	Revoked time.Time // zero while the token is good
-}
-
 var personID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 // AddPerson makes a person and a token. The token is returned this once: only
 // its hash is kept. An id that is there already gets a new token, and the old
 // one stops working.
-func (s *Store) AddPerson(ctx context.Context, p Person, now time.Time) (token string, err error) {
+func (s *Store) AddPerson(ctx context.Context, p ticketing.Person, now time.Time) (token string, err error) {
 	if !personID.MatchString(p.ID) || p.ID == "rules" || p.ID == "clock" {
 		return "", &ticketing.InvalidError{Field: "id", Message: "use lower-case letters, digits, dot, dash and underscore, beginning with a letter or digit"}
 	}
@@ -71,8 +62,8 @@ func hashToken(token string) string {
 
 const selectPerson = `SELECT id, name, lang, created, revoked FROM persons`
 
-func scanPerson(rows *sql.Rows) (Person, error) {
-	var p Person
+func scanPerson(rows *sql.Rows) (ticketing.Person, error) {
+	var p ticketing.Person
 	var created, revoked int64
 	err := rows.Scan(&p.ID, &p.Name, &p.Lang, &created, &revoked)
 	p.Created, p.Revoked = fromNanos(created), fromNanos(revoked)
@@ -80,7 +71,7 @@ func scanPerson(rows *sql.Rows) (Person, error) {
 }
 
 // Persons lists everybody by id.
-func (s *Store) Persons(ctx context.Context) ([]Person, error) {
+func (s *Store) Persons(ctx context.Context) ([]ticketing.Person, error) {
 	list, err := collect(ctx, s.read, scanPerson, selectPerson+` ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list persons: %w", err)
@@ -90,22 +81,22 @@ func (s *Store) Persons(ctx context.Context) ([]Person, error) {
 
 // PersonByToken finds who holds a token; [ticketing.ErrNotFound] when nobody
 // does, or not any more.
-func (s *Store) PersonByToken(ctx context.Context, token string) (Person, error) {
+func (s *Store) PersonByToken(ctx context.Context, token string) (ticketing.Person, error) {
 	return s.person(ctx, `token_hash = $1 AND revoked = 0`, hashToken(token))
 }
 
 // Person finds a person by id.
-func (s *Store) Person(ctx context.Context, id string) (Person, error) {
+func (s *Store) Person(ctx context.Context, id string) (ticketing.Person, error) {
 	return s.person(ctx, `id = $1`, id)
 }
 
-func (s *Store) person(ctx context.Context, cond, arg string) (Person, error) {
+func (s *Store) person(ctx context.Context, cond, arg string) (ticketing.Person, error) {
 	list, err := collect(ctx, s.read, scanPerson, selectPerson+` WHERE `+cond, arg)
 	if err != nil {
-		return Person{}, fmt.Errorf("look up person: %w", err)
+		return ticketing.Person{}, fmt.Errorf("look up person: %w", err)
 	}
 	if len(list) == 0 {
-		return Person{}, fmt.Errorf("person: %w", ticketing.ErrNotFound)
+		return ticketing.Person{}, fmt.Errorf("person: %w", ticketing.ErrNotFound)
 	}
 	return list[0], nil
 }

@@ -8,48 +8,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
-
-// Sort is the order of a list.
-type Sort string
-
-// The orders of a list.
-const (
-	// ByNewest lists all orders, the newest first.
-	ByNewest Sort = "newest"
-	// ByUrgency lists the orders that are not closed or cancelled, the most
-	// urgent first and among these the oldest first. It takes no time filter:
-	// open items are never hidden by one.
-	ByUrgency Sort = "urgency"
-)
-
-// Filter chooses orders; what is empty does not choose.
-type Filter struct {
-	Sort       Sort // ByNewest when empty
-	Site       string
-	States     []ticketing.State
-	Tiers      []ticketing.Tier
-	Asset      string
-	FaultClass string
-	Assignee   string
-	From, To   time.Time // opened in [From, To); refused with ByUrgency
-	Cursor     string    // Next of the page before
-	Limit      int       // 1 to 500; 50 when 0
-}
-
-// Page is a part of a list. Next is the cursor of the following page, "" at the
-// end. Pages do not shift when orders are added meanwhile.
-type Page[T any] struct {
-	Items []T
-	Next  string
-}
-
-// ErrCursor is returned for a cursor that did not come from the same list.
-var ErrCursor = errors.New("the cursor is not of this list: begin again without it")
 
 // where builds the conditions of a query with numbered placeholders.
 type where struct {
@@ -87,7 +49,7 @@ func (w *where) String() string {
 }
 
 // List returns orders.
-func (s *Store) List(ctx context.Context, f Filter) (Page[ticketing.Order], error) {
+func (s *Store) List(ctx context.Context, f ticketing.Filter) (ticketing.Page[ticketing.Order], error) {
 	var w where
 	w.equal("site", f.Site)
 	w.equal("asset", f.Asset)
@@ -96,9 +58,9 @@ func (s *Store) List(ctx context.Context, f Filter) (Page[ticketing.Order], erro
 	w.addIn("state", toAny(f.States, func(s ticketing.State) any { return string(s) }))
 	w.addIn("tier", toAny(f.Tiers, func(t ticketing.Tier) any { return int64(t) }))
 	by := "opened DESC, id DESC"
-	if f.Sort == ByUrgency {
+	if f.Sort == ticketing.ByUrgency {
 		if !f.From.IsZero() || !f.To.IsZero() {
-			return Page[ticketing.Order]{}, &ticketing.InvalidError{Field: "from", Message: "the list by urgency takes no time filter: open orders are never hidden by one"}
+			return ticketing.Page[ticketing.Order]{}, &ticketing.InvalidError{Field: "from", Message: "the list by urgency takes no time filter: open orders are never hidden by one"}
 		}
 		by = "tier, opened, id"
 		w.add("active = 1")
@@ -110,15 +72,15 @@ func (s *Store) List(ctx context.Context, f Filter) (Page[ticketing.Order], erro
 		w.add("opened < ?", f.To.UnixNano())
 	}
 	if err := w.after(f.Sort, f.Cursor); err != nil {
-		return Page[ticketing.Order]{}, err
+		return ticketing.Page[ticketing.Order]{}, err
 	}
 	limit := clampLimit(f.Limit)
 	items, err := collect(ctx, s.read, scanDoc[ticketing.Order],
 		"SELECT doc FROM orders"+w.String()+" ORDER BY "+by+" LIMIT "+strconv.Itoa(limit+1), w.args...)
 	if err != nil {
-		return Page[ticketing.Order]{}, fmt.Errorf("list orders: %w", err)
+		return ticketing.Page[ticketing.Order]{}, fmt.Errorf("list orders: %w", err)
 	}
-	p := Page[ticketing.Order]{Items: items}
+	p := ticketing.Page[ticketing.Order]{Items: items}
 	if len(items) > limit {
 		p.Items = items[:limit]
 		last := &p.Items[limit-1]
@@ -129,7 +91,7 @@ func (s *Store) List(ctx context.Context, f Filter) (Page[ticketing.Order], erro
 
 // after continues behind a cursor. Row values keep the comparison a range of the
 // index on both databases.
-func (w *where) after(sort Sort, c string) error {
+func (w *where) after(sort ticketing.Sort, c string) error {
 	if c == "" {
 		return nil
 	}
@@ -137,7 +99,7 @@ func (w *where) after(sort Sort, c string) error {
 	if err != nil {
 		return err
 	}
-	if sort == ByUrgency {
+	if sort == ticketing.ByUrgency {
 		w.add("(tier, opened, id) > (?, ?, ?)", tier, opened, id)
 	} else {
 		w.add("(opened, id) < (?, ?)", opened, id)
@@ -145,23 +107,23 @@ func (w *where) after(sort Sort, c string) error {
 	return nil
 }
 
-func cursor(sort Sort, tier, at int64, id string) string {
+func cursor(sort ticketing.Sort, tier, at int64, id string) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%.1s|%d|%d|%s", string(sort)+"n", tier, at, id))
 }
 
-func parseCursor(sort Sort, c string) (tier, at int64, id string, err error) {
+func parseCursor(sort ticketing.Sort, c string) (tier, at int64, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(c)
 	if err != nil {
-		return 0, 0, "", ErrCursor
+		return 0, 0, "", ticketing.ErrCursor
 	}
 	parts := strings.SplitN(string(b), "|", 4)
 	if len(parts) != 4 || parts[0] != (string(sort) + "n")[:1] {
-		return 0, 0, "", ErrCursor
+		return 0, 0, "", ticketing.ErrCursor
 	}
 	tier, err1 := strconv.ParseInt(parts[1], 10, 64)
 	at, err2 := strconv.ParseInt(parts[2], 10, 64)
 	if err1 != nil || err2 != nil {
-		return 0, 0, "", ErrCursor
+		return 0, 0, "", ticketing.ErrCursor
 	}
 	return tier, at, parts[3], nil
 }
@@ -200,16 +162,10 @@ func readLog(ctx context.Context, q querier, order string, version int) ([]ticke
 	return log, nil
 }
 
-// Evidence is why an entry of an order's log was made.
-type Evidence struct {
-	Version int // of the entry
-	rules.Evidence
-}
-
 // Evidence returns what the rules saw, newest first, at most limit.
-func (s *Store) Evidence(ctx context.Context, order string, limit int) ([]Evidence, error) {
-	list, err := collect(ctx, s.read, func(rows *sql.Rows) (Evidence, error) {
-		var e Evidence
+func (s *Store) Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error) {
+	list, err := collect(ctx, s.read, func(rows *sql.Rows) (ticketing.Evidence, error) {
+		var e ticketing.Evidence
 		var doc string
 		if err := rows.Scan(&e.Version, &doc); err != nil {
 			return e, err
@@ -226,31 +182,8 @@ func (s *Store) Evidence(ctx context.Context, order string, limit int) ([]Eviden
 	return list, nil
 }
 
-// An Episode is one stretch of time in which a fault held, as its steps told.
-type Episode struct {
-	ID         string
-	Order      string
-	Site       string
-	Asset      string
-	FaultClass string
-	Phase      string
-	Severity   string
-	Rule       string
-	Simulated  bool
-	Onset      time.Time
-	ActiveAt   time.Time
-	ClearedAt  time.Time // zero while it holds
-}
-
-// EpisodeFilter chooses episodes; what is empty does not choose.
-type EpisodeFilter struct {
-	Site, Asset, FaultClass, Phase, Order string
-	Cursor                                string
-	Limit                                 int // 1 to 500; 50 when 0
-}
-
 // Episodes returns episodes, the newest first.
-func (s *Store) Episodes(ctx context.Context, f EpisodeFilter) (Page[Episode], error) {
+func (s *Store) Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticketing.Page[ticketing.Episode], error) {
 	var w where
 	w.equal("site", f.Site)
 	w.equal("asset", f.Asset)
@@ -260,7 +193,7 @@ func (s *Store) Episodes(ctx context.Context, f EpisodeFilter) (Page[Episode], e
 	if f.Cursor != "" {
 		_, at, id, err := parseCursor("episodes", f.Cursor)
 		if err != nil {
-			return Page[Episode]{}, err
+			return ticketing.Page[ticketing.Episode]{}, err
 		}
 		w.add("(active_at, id) < (?, ?)", at, id)
 	}
@@ -269,9 +202,9 @@ func (s *Store) Episodes(ctx context.Context, f EpisodeFilter) (Page[Episode], e
 		`SELECT id, order_id, site, asset, fault_class, phase, severity, rule, simulated, onset, active_at, cleared_at FROM episodes`+
 			w.String()+" ORDER BY active_at DESC, id DESC LIMIT "+strconv.Itoa(limit+1), w.args...)
 	if err != nil {
-		return Page[Episode]{}, fmt.Errorf("list episodes: %w", err)
+		return ticketing.Page[ticketing.Episode]{}, fmt.Errorf("list episodes: %w", err)
 	}
-	p := Page[Episode]{Items: items}
+	p := ticketing.Page[ticketing.Episode]{Items: items}
 	if len(items) > limit {
 		p.Items = items[:limit]
 		last := &p.Items[limit-1]
@@ -280,26 +213,18 @@ func (s *Store) Episodes(ctx context.Context, f EpisodeFilter) (Page[Episode], e
 	return p, nil
 }
 
-func scanEpisode(rows *sql.Rows) (Episode, error) {
-	var e Episode
+func scanEpisode(rows *sql.Rows) (ticketing.Episode, error) {
+	var e ticketing.Episode
 	var onset, active, cleared int64
 	err := rows.Scan(&e.ID, &e.Order, &e.Site, &e.Asset, &e.FaultClass, &e.Phase, &e.Severity, &e.Rule, &e.Simulated, &onset, &active, &cleared)
 	e.Onset, e.ActiveAt, e.ClearedAt = fromNanos(onset), fromNanos(active), fromNanos(cleared)
 	return e, err
 }
 
-// A Stat counts the orders of a site in one state and tier.
-type Stat struct {
-	Site  string
-	State ticketing.State
-	Tier  ticketing.Tier
-	Count int64
-}
-
 // Stats counts orders by site, state and tier.
-func (s *Store) Stats(ctx context.Context) ([]Stat, error) {
-	stats, err := collect(ctx, s.read, func(rows *sql.Rows) (Stat, error) {
-		var st Stat
+func (s *Store) Stats(ctx context.Context) ([]ticketing.Stat, error) {
+	stats, err := collect(ctx, s.read, func(rows *sql.Rows) (ticketing.Stat, error) {
+		var st ticketing.Stat
 		err := rows.Scan(&st.Site, &st.State, &st.Tier, &st.Count)
 		return st, err
 	}, `SELECT site, state, tier, COUNT(*) FROM orders GROUP BY state, tier, site ORDER BY site, state, tier`)

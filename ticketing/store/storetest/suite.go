@@ -124,7 +124,7 @@ func checkWhole(t testing.TB, s *store.Store) {
 func allOrders(t testing.TB, s *store.Store) []ticketing.Order {
 	t.Helper()
 	var all []ticketing.Order
-	f := store.Filter{Limit: 500}
+	f := ticketing.Filter{Limit: 500}
 	for {
 		p, err := s.List(context.Background(), f)
 		if err != nil {
@@ -223,7 +223,7 @@ func (e *env) joins() {
 	if o.Episodes != 2 || len(o.Holding) != 1 || o.State != ticketing.Open {
 		e.Errorf("order %+v", o)
 	}
-	p, err := e.s.Episodes(e.ctx, store.EpisodeFilter{Order: o.ID})
+	p, err := e.s.Episodes(e.ctx, ticketing.EpisodeFilter{Order: o.ID})
 	if err != nil || len(p.Items) != 2 || p.Items[0].Phase != "active" || p.Items[1].Phase != "cleared" || p.Items[1].ClearedAt.IsZero() {
 		e.Errorf("episodes %+v, %v", p.Items, err)
 	}
@@ -447,9 +447,9 @@ func (e *env) pages() {
 		steps = append(steps, Step(fmt.Sprintf("pump-%03d", i), "motor.overload", i, i, rules.Active, rules.Severity(1+i%4)))
 	}
 	e.apply(steps...)
-	for _, sort := range []store.Sort{store.ByNewest, store.ByUrgency} {
+	for _, sort := range []ticketing.Sort{ticketing.ByNewest, ticketing.ByUrgency} {
 		seen := map[string]bool{}
-		f := store.Filter{Sort: sort, Limit: 10}
+		f := ticketing.Filter{Sort: sort, Limit: 10}
 		var last ticketing.Tier
 		for {
 			p, err := e.s.List(e.ctx, f)
@@ -461,7 +461,7 @@ func (e *env) pages() {
 					e.Fatalf("%s twice", o.NumberText())
 				}
 				seen[o.ID] = true
-				if sort == store.ByUrgency && o.Tier < last {
+				if sort == ticketing.ByUrgency && o.Tier < last {
 					e.Fatalf("%s after %s", o.Tier, last)
 				}
 				last = o.Tier
@@ -474,18 +474,18 @@ func (e *env) pages() {
 			e.Errorf("%s: %d orders over the pages, want %d", sort, len(seen), n)
 		}
 	}
-	p, err := e.s.List(e.ctx, store.Filter{Tiers: []ticketing.Tier{ticketing.P1, ticketing.P3}, States: []ticketing.State{ticketing.Open}, Limit: 500})
+	p, err := e.s.List(e.ctx, ticketing.Filter{Tiers: []ticketing.Tier{ticketing.P1, ticketing.P3}, States: []ticketing.State{ticketing.Open}, Limit: 500})
 	if err != nil || len(p.Items) != 69 {
 		e.Errorf("%d orders are P1 or P3, %v", len(p.Items), err)
 	}
-	if p, err := e.s.List(e.ctx, store.Filter{Asset: "pump-007", Site: "demo", FaultClass: "motor.overload", From: T0, To: T0.Add(time.Hour)}); err != nil || len(p.Items) != 1 {
+	if p, err := e.s.List(e.ctx, ticketing.Filter{Asset: "pump-007", Site: "demo", FaultClass: "motor.overload", From: T0, To: T0.Add(time.Hour)}); err != nil || len(p.Items) != 1 {
 		e.Errorf("%d orders of one pump, %v", len(p.Items), err)
 	}
 	var invalid *ticketing.InvalidError
-	if _, err := e.s.List(e.ctx, store.Filter{Sort: store.ByUrgency, From: T0}); !errors.As(err, &invalid) {
+	if _, err := e.s.List(e.ctx, ticketing.Filter{Sort: ticketing.ByUrgency, From: T0}); !errors.As(err, &invalid) {
 		e.Errorf("open orders were hidden by a time filter: %v", err)
 	}
-	if _, err := e.s.List(e.ctx, store.Filter{Cursor: "nonsense"}); !errors.Is(err, store.ErrCursor) {
+	if _, err := e.s.List(e.ctx, ticketing.Filter{Cursor: "nonsense"}); !errors.Is(err, ticketing.ErrCursor) {
 		e.Errorf("a wrong cursor: %v", err)
 	}
 	stats, err := e.s.Stats(e.ctx)
@@ -495,14 +495,14 @@ func (e *env) pages() {
 }
 
 func (e *env) tokens() {
-	token, err := e.s.AddPerson(e.ctx, store.Person{ID: "li.na", Name: "Li Na", Lang: "zh"}, T0)
+	token, err := e.s.AddPerson(e.ctx, ticketing.Person{ID: "li.na", Name: "Li Na", Lang: "zh"}, T0)
 	if err != nil {
 		e.Fatal(err)
 	}
 	if p, err := e.s.PersonByToken(e.ctx, token); err != nil || p.Name != "Li Na" {
 		e.Errorf("%+v, %v", p, err)
 	}
-	second, err := e.s.AddPerson(e.ctx, store.Person{ID: "li.na", Name: "Li Na"}, T0)
+	second, err := e.s.AddPerson(e.ctx, ticketing.Person{ID: "li.na", Name: "Li Na"}, T0)
 	if err != nil || second == token {
 		e.Errorf("%v", err)
 	}
@@ -516,7 +516,7 @@ func (e *env) tokens() {
 		e.Errorf("the revoked token: %v", err)
 	}
 	var invalid *ticketing.InvalidError
-	if _, err := e.s.AddPerson(e.ctx, store.Person{ID: "Li Na"}, T0); !errors.As(err, &invalid) {
+	if _, err := e.s.AddPerson(e.ctx, ticketing.Person{ID: "Li Na"}, T0); !errors.As(err, &invalid) {
 		e.Errorf("an id with a space: %v", err)
 	}
 }
