@@ -60,6 +60,7 @@ type part struct {
 	historical bool
 	points     []*point
 	byKey      map[string]int
+	bySlot     []int32 // slot → place of its point + 1, when every point has a slot of its own
 	star       int
 	needsMeta  bool
 }
@@ -98,10 +99,11 @@ var qualityWords = map[string]devices.Quality{"good": devices.Good, "uncertain":
 // compiler compiles one profile of a set.
 type compiler struct {
 	*reader
-	set  *Set
-	p    *Profile
-	spec *File
-	vars map[string]string
+	set   *Set
+	p     *Profile
+	spec  *File
+	files func(name string) ([]byte, error)
+	vars  map[string]string
 }
 
 func (c *compiler) profile() {
@@ -206,6 +208,9 @@ func (c *compiler) source(s *SourceSpec) {
 		p.when = c.when(&s.Parts[i].When, root)
 		src.parts = append(src.parts, p)
 	}
+	for _, p := range src.parts { // the plan has all its slots now
+		p.indexSlots()
+	}
 }
 
 func (c *compiler) names(rule *topicRule, root *plan) *scopeNames {
@@ -284,6 +289,22 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 		names.points = append(names.points, e.Key)
 	}
 	return p
+}
+
+// indexSlots lets a part go through the values of a message instead of through
+// its points, when nothing in it depends on the order of points.
+func (p *part) indexSlots() {
+	bySlot := make([]int32, p.plan.slots)
+	for i, pt := range p.points {
+		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required ||
+			pt.expr != nil || pt.scaleExpr != nil || bySlot[pt.src.index] != 0 {
+			return
+		}
+		bySlot[pt.src.index] = int32(i) + 1
+	}
+	if p.by == nil && !p.own {
+		p.bySlot = bySlot
+	}
 }
 
 func (c *compiler) partIdentity(p *part, s, over *PartSpec, names, top *scopeNames) {

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -79,7 +78,6 @@ type parseOf struct {
 type counterOf struct {
 	modulus float64
 	detect  bool
-	pulse   float64
 }
 
 // enumOf maps values; labels are shared by all readings.
@@ -164,23 +162,19 @@ func (c *compiler) pointSource(p *point, s *PointSpec, e *entry[PointSpec], part
 		given++
 		p.src = names.ref(s.Value)
 	}
-	if s.Register != nil {
-		given++
-		p.src = c.register(s, names)
-	}
 	if s.Expr != "" {
 		p.expr = names.expression(child(s.At, "expr"), s.Expr)
 	}
 	switch {
 	case given > 1:
-		c.errorf(s.At, "point %s has more than one of path, value and register", e.Key)
+		c.errorf(s.At, "point %s has both path and value", e.Key)
 	case given == 0 && s.Expr == "" && part.by == nil && part.value == nil:
 		c.hintf(e.At, "path: "+e.Key, "nothing says where the value of %s is", e.Key)
 	}
 }
 
 func (c *compiler) pointParse(p *point, s *PointSpec, names *scopeNames) {
-	if s.Register == nil && s.Type != "" && c.oneOf(child(s.At, "type"), "type", s.Type, "number", "string", "bool", "auto") {
+	if s.Type != "" && c.oneOf(child(s.At, "type"), "type", s.Type, "number", "string", "bool", "auto") {
 		p.typ = map[string]valueType{"number": numberType, "string": stringType, "bool": boolType}[s.Type]
 	}
 	if ps := s.Parse; ps != nil {
@@ -389,7 +383,7 @@ func (c *compiler) pointKind(p *point, s *PointSpec) {
 	p.kindKnown = true
 	if s.Counter != nil {
 		cs := s.Counter
-		p.counter = counterOf{detect: true, pulse: 1}
+		p.counter = counterOf{detect: true}
 		if cs.Width != 0 {
 			if cs.Width < 8 || cs.Width > 64 {
 				c.errorf(child(cs.At, "width"), "a counter is 8 to 64 bits wide")
@@ -400,7 +394,7 @@ func (c *compiler) pointKind(p *point, s *PointSpec) {
 			p.counter.detect = cs.Reset == "detect"
 		}
 	} else {
-		p.counter = counterOf{detect: true, pulse: 1}
+		p.counter = counterOf{detect: true}
 	}
 	switch {
 	case s.Kind != "":
@@ -425,7 +419,7 @@ func (c *compiler) pointKind(p *point, s *PointSpec) {
 			p.kind = devices.Gauge
 		}
 	case p.bits != nil || s.Scale != nil || s.Offset != 0 || s.Unit != nil || s.As != "" || len(s.Range) > 0 || p.typ == numberType ||
-		p.parse != nil && (p.parse.number != "" || p.parse.hex || p.parse.base != 0) || s.Register != nil:
+		p.parse != nil && (p.parse.number != "" || p.parse.hex || p.parse.base != 0):
 		p.kind = devices.Gauge
 	default:
 		p.kindKnown = false
@@ -476,7 +470,7 @@ func (c *compiler) pointUnit(p *point, s *PointSpec, names *scopeNames) {
 		if !ok || f <= 0 {
 			c.hintf(child(s.Counter.At, "per_pulse"), "for example 10 L", "%q is no quantity", s.Counter.PerPulse)
 		}
-		p.counter.pulse = f
+		p.mul *= f
 		if s.Unit != nil {
 			c.errorf(s.Unit.At, "per_pulse gives the unit already")
 		}
@@ -539,30 +533,4 @@ func unitName(u *devices.Unit) string {
 		return "a plain number"
 	}
 	return u.Code
-}
-
-// register is the ref of a register point.
-func (c *compiler) register(s *PointSpec, names *scopeNames) *ref {
-	words := map[string]int{"u16": 1, "i16": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4}
-	typ := s.Type
-	if typ == "" {
-		typ = "u16"
-	}
-	n, ok := words[typ]
-	if !ok {
-		c.oneOf(child(s.At, "type"), "register type", typ, "u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64")
-		n = 1
-	}
-	low := false
-	if s.WordOrder != "" && c.oneOf(child(s.At, "word_order"), "word order", s.WordOrder, "high", "low") {
-		low = s.WordOrder == "low"
-	}
-	f := &ref{kind: registerRef, text: typ}
-	for i := range n {
-		f.parts = append(f.parts, refPart{ref: names.rootPath(s.At, registersKey+"."+fmt.Sprint(*s.Register+i))})
-	}
-	if low {
-		slices.Reverse(f.parts)
-	}
-	return f
 }

@@ -7,10 +7,12 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/facilityd/facilityd/devices/profile/codec"
 )
 
 // maxDepth bounds how deeply a JSON document may nest.
-const maxDepth = 200
+const maxDepth = codec.MaxDepth
 
 var errDepth = fmt.Errorf("nested more than %d levels deep", maxDepth)
 
@@ -89,6 +91,7 @@ type scanner struct {
 	i       int
 	depth   int
 	slots   []value
+	filled  []int32          // slots in the order of the document
 	unknown func(key string) // called for scalars of the top level that no path names; may be nil
 }
 
@@ -100,7 +103,7 @@ func (sc *scanner) fail(what string) error {
 
 // scan reads the document. The slots must be empty before.
 func (sc *scanner) scan(doc string, p *plan, slots []value) error {
-	sc.s, sc.i, sc.depth, sc.slots = doc, 0, 0, slots
+	sc.s, sc.i, sc.depth, sc.slots, sc.filled = doc, 0, 0, slots, sc.filled[:0]
 	sc.space()
 	if err := sc.value(&p.root); err != nil {
 		return err
@@ -133,6 +136,9 @@ func (sc *scanner) value(n *planNode) error {
 		slot = n.slot
 		if slot >= 0 && sc.slots[slot].kind != noValue {
 			slot = -1 // a key that is given twice: the first one holds
+		}
+		if slot >= 0 {
+			sc.filled = append(sc.filled, int32(slot))
 		}
 	}
 	start := sc.i

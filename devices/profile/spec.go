@@ -117,14 +117,12 @@ type PointSpec struct {
 	Role       string       `json:"role,omitempty" jsonschema:"what it means, a word of the vocabulary; values become the role's unit"`
 	Path       *string      `json:"path,omitempty" jsonschema:"gjson path of the value in the scope"`
 	Value      *RefSpec     `json:"value,omitempty" jsonschema:"reference to the value"`
-	Register   *int         `json:"register,omitempty" jsonschema:"number of the first register (after a registers step)"`
-	WordOrder  string       `json:"word_order,omitempty" jsonschema:"high (default) or low word first"`
 	Required   bool         `json:"required,omitempty" jsonschema:"a message without it is an error"`
 	When       WhenSpec     `json:"when,omitempty" jsonschema:"only when this holds"`
 	ValidIf    *RefSpec     `json:"valid_if,omitempty" jsonschema:"path of a flag, or {expr: …}; the reading is bad when it is not true"`
 	Missing    scalars      `json:"missing,omitempty" jsonschema:"values that mean: no value"`
 	Parse      *ParseSpec   `json:"parse,omitempty" jsonschema:"how a text becomes a number"`
-	Type       string       `json:"type,omitempty" jsonschema:"number, string, bool or auto; with register u16, i16, u32, i32, f32, u64, i64, f64"`
+	Type       string       `json:"type,omitempty" jsonschema:"number, string, bool or auto"`
 	Bit        *int         `json:"bit,omitempty" jsonschema:"one bit of a whole number as true or false"`
 	Bits       string       `json:"bits,omitempty" jsonschema:"bits first..last of a whole number"`
 	Token      string       `json:"token,omitempty" jsonschema:"true when this word is in a list of words"`

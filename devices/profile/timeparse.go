@@ -44,10 +44,10 @@ func (f *timeFormat) parse(v *value, site *time.Location, received int64) (ns in
 		return ns, ok
 	case "unix_hex":
 		u, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(v.text()), "0x"), 16, 64)
-		if err != nil || u > math.MaxInt64/1e9 {
+		if err != nil || u > math.MaxInt64/1_000_000_000 {
 			return 0, false
 		}
-		return int64(u) * 1e9, true
+		return int64(u) * 1_000_000_000, true
 	case "auto":
 		if v.kind == stringValue {
 			if ns, ok = parseRFC3339(v.str); ok {
@@ -123,6 +123,9 @@ func unixNano(t time.Time) (int64, bool) {
 func parseUnix(s string, unit int64) (int64, bool) {
 	s = strings.TrimSpace(s)
 	if s == "" {
+		return 0, false
+	}
+	if c := s[len(s)-1]; c < '0' || c > '9' { // cheaper than a parse error
 		return 0, false
 	}
 	whole, frac, _ := strings.Cut(s, ".")
