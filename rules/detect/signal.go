@@ -41,7 +41,7 @@ const (
 // It must not be used by several goroutines at once.
 type Signal struct {
 	loc     *time.Location
-	tune    Tuning
+	tune    *Tuning
 	counter bool
 	held    bool
 
@@ -130,9 +130,13 @@ func (s *Signal) AddUnix(ns int64, v float64) Verdict {
 	if !s.known() {
 		return Verdict{}
 	}
-	left, alarm := s.alarm.add(sum, s.rows, &s.tune)
-	s.episode.add(ns, sum, s.tune.Threshold/2, alarm)
-	out := Verdict{Score: left / (left + s.tune.Threshold), Anomalous: s.episode.active, Onset: alarm, Known: true}
+	left, alarm := s.alarm.add(sum, s.rows, s.tune)
+	begins := alarm || sum >= s.tune.Threshold+s.alarm.raised
+	s.episode.add(ns, sum, s.tune.Threshold/2, begins)
+	out := Verdict{
+		Score: left / (left + s.tune.Threshold), Strength: sum / s.tune.Threshold,
+		Anomalous: s.episode.active, Onset: alarm, Known: true,
+	}
 	if s.episode.since != 0 {
 		out.Reason = s.reason(most, x, usual, longMean, logs)
 	}

@@ -224,7 +224,7 @@ func (s *Signal) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
 // what the detector was made with. After an error the detector is as new.
 func (s *Signal) UnmarshalBinary(b []byte) error {
 	return restore(b, kindSignal, func(c *coder) { c.signal(s) }, func() {
-		*s = *NewSignal(Config{Location: s.loc, Tuning: &s.tune, Counter: s.counter})
+		*s = *NewSignal(Config{Location: s.loc, Tuning: s.tune, Counter: s.counter})
 	})
 }
 
@@ -311,16 +311,21 @@ func restore(b []byte, kind byte, walk func(*coder), reset func()) error {
 
 func (c *coder) budget(b *Budget) {
 	integer(c, &b.block, 8)
-	c.f64(&b.peak)
+	integer(c, &b.last, 8)
+	c.f64(&b.observed)
+	c.check(b.observed >= 0 && b.observed <= math.MaxInt32)
+	c.f64(&b.slow)
 	c.flag(&b.spoiled)
 	c.flag(&b.held)
 	c.flag(&b.open)
-	c.moments(&b.maxima)
-	c.f64(&b.observed)
-	c.check(b.observed >= 0 && b.observed <= math.MaxInt32)
-	for i := range b.top {
-		c.f32(&b.top[i].strength)
-		integer(c, &b.top[i].at, 4)
+	for g := range b.gauges {
+		g := &b.gauges[g]
+		c.f64(&g.peak)
+		c.moments(&g.maxima)
+		for i := range g.top {
+			c.f32(&g.top[i].strength)
+			integer(c, &g.top[i].at, 4)
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func TestBudgetGoesOnExactlyAfterARestart(t *testing.T) {
 			restart(t, cut, next)
 			cut = next
 		}
-		v := detect.Verdict{Known: true, Score: rng.Float64() * 0.5, Anomalous: i%50 > 45}
+		v := detect.Verdict{Known: true, Strength: rng.Float64(), Anomalous: i%50 > 45}
 		at := int64(i) * 30 * minute
 		if a, b := whole.AddUnix(at, v), cut.AddUnix(at, v); a != b {
 			t.Fatalf("row %d: %+v, restored %+v", i, a, b)
