@@ -111,7 +111,7 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 	if !j.active {
 		j.follow(row)
 	}
-	out := Verdict{Known: true, Anomalous: j.active, Onset: onset, Score: furthest / (furthest + jointOn)}
+	out := Verdict{Known: true, Anomalous: j.active, Onset: onset, Score: furthest / (furthest + jointOn), Strength: furthest / jointOn}
 	if j.active {
 		out.Score = max(out.Score, 0.5)
 		out.Reason = j.reason(top)
