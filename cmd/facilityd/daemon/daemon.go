@@ -23,6 +23,7 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/history"
 	"github.com/facilityd/facilityd/devices/journal"
+	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
 
@@ -33,9 +34,11 @@ type Options struct {
 	Read func() (configs.Effective, diag.List)
 	// Content replaces the site files that the settings name (the demo's).
 	Content []*configs.Content
-	Version string
-	Out     io.Writer // where the addresses are printed
-	Log     *slog.Logger
+	// LocalPerson acts on loopback without a token: the demo's technician.
+	LocalPerson string
+	Version     string
+	Out         io.Writer // where the addresses are printed
+	Log         *slog.Logger
 }
 
 // A Daemon is one process: its journal, its brokers and a chain per site.
@@ -62,20 +65,23 @@ type Daemon struct {
 
 	mu         sync.Mutex
 	lastReload error
-	stopping   bool
+	reloadAt   time.Time
 }
+
+var errStarting = errors.New("facilityd is starting")
 
 // Check reads and checks everything that a daemon with these settings would
 // load. The bundles are complete when no finding is an error.
 func Check(s *configs.Settings) ([]*configs.Bundle, diag.List) {
-	contents, list := configs.ReadContents(s, shipped())
+	contents, list := configs.ReadContents(s, Shipped())
 	if list.HasErrors() {
 		return nil, list
 	}
 	return compile(s, contents, list)
 }
 
-func shipped() configs.Shipped {
+// Shipped are the embedded profiles and rules.
+func Shipped() configs.Shipped {
 	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS}
 }
 
@@ -142,6 +148,14 @@ func New(o Options) (*Daemon, diag.List) {
 // Ready is closed when everything listens.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
+// EmbeddedBroker is the address of the daemon's own broker, "" when it has none.
+func (d *Daemon) EmbeddedBroker() string {
+	if d.inbound.embedded == nil {
+		return ""
+	}
+	return d.inbound.embedded.URL()
+}
+
 // Run opens what the settings name and works until the context ends; then it
 // stops intake first and lets what is under way finish.
 func (d *Daemon) Run(ctx context.Context) (err error) {
@@ -184,8 +198,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
-	if err := d.inbound.start(feedCtx, d, func(f func() error) { start(&feed, f) }); err != nil {
-		return err
+	for _, c := range d.inbound.connections {
+		start(&feed, func() error { d.inbound.run(feedCtx, d, c); return nil })
+		start(&feed, func() error { return d.inbound.publish(feedCtx, d, c) })
 	}
 	start(&work, func() error { return d.board.serve(workCtx) })
 	d.announce()
@@ -197,9 +212,6 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	case cause = <-failed:
 		d.log.Error("stopping", "error", cause)
 	}
-	d.mu.Lock()
-	d.stopping = true
-	d.mu.Unlock()
 	stopFeed()
 	_ = feed.Wait()
 	stopWrite()
@@ -224,7 +236,7 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 	d.journal, err = journal.Open(journal.Config{
 		Dir: filepath.Join(s.Data, "journal"), URL: s.Journal.URL, Sync: journal.Sync(s.Journal.Sync),
 		MaxAge: time.Duration(s.Journal.MaxAge), MaxBytes: int64(s.Journal.MaxSize), Reserve: int64(s.Journal.Reserve),
-		Now: d.now, Wall: time.Now, Log: d.log.With("room", "journal"), Metrics: journal.NewMetrics(d.registry),
+		Now: d.now, Wall: d.now, Log: d.log.With("room", "journal"), Metrics: journal.NewMetrics(d.registry),
 	})
 	if err != nil {
 		return err
@@ -241,6 +253,11 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 		return err
 	}
 	opened.add("work orders", d.orders.Close)
+	if id := d.opts.LocalPerson; id != "" {
+		if _, err := d.orders.AddPerson(ctx, ticketing.Person{ID: id, Name: "Demo technician", Lang: s.Language}, d.now()); err != nil {
+			return err
+		}
+	}
 
 	if err := d.openInflux(); err != nil {
 		return err
