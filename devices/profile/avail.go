@@ -362,7 +362,7 @@ func (c *compiler) poke(s *PokeSpec) {
 			c.errorf(child(s.At, "publish"), "%v", err)
 			return
 		}
-		names := &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars}
+		names := &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars, noPaths: true}
 		c.p.pokes = append(c.p.pokes, &poke{rule, names.parts(child(s.At, "publish"), text), s.Payload, s.Every})
 	}
 }

@@ -223,9 +223,19 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	p := &part{index: c.set.parts, plan: root, star: -1, historical: s.Historical}
 	c.set.parts++
 	top := c.names(rule, root)
-	top.metas = &p.needsMeta
+	top.metas, top.atRoot = &p.needsMeta, len(s.Fanout) > 0
 	names := c.names(rule, root)
 	names.metas = &p.needsMeta
+	spb := rule.source.chain.mode == spbMode
+	if spb {
+		names.frames = append(names.frames, spbFrame())
+		names.plan, p.own = nil, true
+		p.by, p.value = &ref{kind: frameRef, field: frameKey}, &ref{kind: frameRef, field: frameValue}
+		p.byKey = make(map[string]int)
+		if len(s.Fanout) > 0 {
+			c.errorf(child(s.At, "fanout"), "metrics are fanned out already; there is no further fan-out")
+		}
+	}
 	for i := range s.Fanout {
 		p.fans = append(p.fans, c.fan(&s.Fanout[i], names))
 		p.own = p.own || p.fans[i].own
@@ -269,7 +279,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	for _, w := range s.Skip {
 		p.skip = append(p.skip, glob(w.Text))
 	}
-	if len(s.Skip) > 0 && s.By == nil {
+	if len(s.Skip) > 0 && p.by == nil {
 		c.errorf(child(s.At, "skip"), "skip leaves out words of by, and by is not given")
 	}
 	if len(s.Points) == 0 {

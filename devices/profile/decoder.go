@@ -62,7 +62,7 @@ type Decoder struct {
 	waiting waitingRoom
 	pokes   map[string]bool
 	seen    seenDevices
-	spb     *spbHost
+	spb     spbHost
 
 	stats    []ProfileStats // by profile index
 	total    messageStats
@@ -225,6 +225,7 @@ func (d *Decoder) topic(topic string) *topicEntry {
 // message decodes one message.
 func (d *Decoder) message(m *devices.Message, out *Batch) {
 	d.total.messages.Add(1)
+	d.spb.applied = nil
 	e := d.topic(m.Topic)
 	if e == nil {
 		d.total.unmatched.Add(1)
@@ -243,6 +244,9 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 	for i := range e.matched {
 		mt := &e.matched[i]
 		rule := mt.rule
+		if d.waiting.releases && rule.kind != sourceRule {
+			continue
+		}
 		r.begin(rule, mt.captures)
 		if r.trace != nil {
 			r.tracef("topic", "%s: %s reads this topic", rule.profile.ID, rule.describe())

@@ -113,6 +113,7 @@ type RefSpec struct {
 	Path      *string         `json:"path,omitempty" jsonschema:"gjson path in the scope; $word.path from elsewhere"`
 	Expr      string          `json:"expr,omitempty" jsonschema:"expression"`
 	Match     string          `json:"match,omitempty" jsonschema:"regular expression; its first group is taken"`
+	Replace   string          `json:"replace,omitempty" jsonschema:"what to make of the match, with $1, $2 for its groups"`
 	Normalise words           `json:"normalise,omitempty" jsonschema:"lower, upper, trim, mac, eui, base64_hex"`
 	Map       ordered[string] `json:"map,omitempty" jsonschema:"replacement for each word; else for any other"`
 	Default   *string         `json:"default,omitempty" jsonschema:"word when there is none"`
