@@ -6,11 +6,12 @@ SHELL       := /bin/bash
 
 # A static binary without paths of the machine that built it; the Dockerfile
 # builds with the same line, and a test compares them.
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),development)
+BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=$(VERSION)"
 
 # Real servers and tools that the tests start; all are Debian packages but
 # InfluxDB, which is built from its source. The race detector needs a C compiler.
-PACKAGES := gcc libc6-dev mosquitto mosquitto-clients postgresql chromium python3-numpy
+PACKAGES := gcc libc6-dev mosquitto mosquitto-clients postgresql chromium python3-numpy prometheus systemd
 
 INFLUXD_VERSION := 1.8.10
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facilityd-tests
