@@ -183,6 +183,7 @@ func (c *coder) joint(j *Joint) {
 	c.flag(&j.held)
 	c.flag(&j.active)
 	integer(c, &j.quiet, 1)
+	integer(c, &j.age, 1)
 	integer(c, &j.since, 8)
 	for i := range j.channels {
 		ch := &j.channels[i]
@@ -191,8 +192,11 @@ func (c *coder) joint(j *Joint) {
 		c.f64(&ch.origin)
 		c.f64(&ch.base)
 		c.moments(&ch.scale)
+		c.f64(&ch.unit)
+		c.f64(&ch.early)
 		c.f64(&ch.peak)
 		c.f64(&ch.distance)
+		c.check(ch.unit >= 0 && (ch.unit > 0 || j.rows < j.train))
 	}
 }
 
