@@ -17,7 +17,9 @@ type assetState struct {
 	chunk     int
 	devices   []*deviceState // by id
 	instances []*instance    // in order of rule, device, lane
-	classes   []classState   // by fault class
+	deps      []dependent    // by point
+	pasts     []past
+	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
@@ -35,8 +37,7 @@ type instance struct {
 	lane   uint8
 	place  uint32  // place among the asset's instances
 	bind   []int32 // point index per role of the rule; -1 = none
-	facts  []devices.Quantity
-	limits []float64
+	consts *constants
 
 	t       int64 // how far it has been evaluated
 	due     int64 // when it must be evaluated without a reading
@@ -45,6 +46,7 @@ type instance struct {
 	gate    Truth
 	busy    bool
 	dead    bool
+	fresh   bool // its inputs or its rule changed and it was not evaluated since
 	mark    uint32
 	limbs   []limb // one per threshold
 	slots   []slot
@@ -61,6 +63,13 @@ type limb struct {
 	noData   bool
 	spent    bool // must be seen false once before it may start again
 	muted    bool // kept from starting by a maintenance window
+}
+
+// constants are what a rule knows of an asset beside its readings.
+type constants struct {
+	facts  []devices.Quantity
+	limits []float64
+	cuts   [][]float64 // values that a role is compared with, by role
 }
 
 // A task is a fact that somebody has to give before a rule can work.
@@ -83,10 +92,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	old := a.instances
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
-		d.silence = nil
-		for _, idx := range d.points {
-			e.points[idx].deps = nil
-		}
+		d.silence, d.watched = nil, false
 	}
 	for _, r := range e.set.Rules {
 		if a.id == "" || !r.Enabled || !r.appliesTo(a.class) {
@@ -96,23 +102,28 @@ func (e *Engine) bindAsset(a *assetState) {
 		if len(bindings) == 0 {
 			continue
 		}
-		facts, ok := a.factsFor(r)
+		consts, ok := e.constantsFor(a, r)
 		if !ok {
 			continue
 		}
-		limits := e.limitsFor(a, r)
-		for _, b := range bindings {
-			i := e.newInstance(a, r, b, facts, limits)
+		block := make([]instance, len(bindings))
+		for k, b := range bindings {
+			i := &block[k]
+			e.initInstance(i, a, r, b, consts)
 			i.place = uint32(len(a.instances))
 			a.instances = append(a.instances, i)
 			e.inherit(i, old)
-			e.attach(i)
 		}
 	}
 	for _, i := range old {
-		e.setBusy(i, false)
+		for _, d := range i.devs {
+			if i.busy {
+				d.busy--
+			}
+		}
 		i.dead = true
 	}
+	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
@@ -202,9 +213,12 @@ func (e *Engine) resolve(a *assetState, d *deviceState, lane int, r *Rule) []int
 	return bind
 }
 
-func (e *Engine) newInstance(a *assetState, r *Rule, b binding, facts []devices.Quantity, limits []float64) *instance {
-	i := &instance{rule: r, asset: a, dev: b.dev, lane: b.lane, bind: b.bind, facts: facts, limits: limits,
-		due: never, limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
+func (e *Engine) initInstance(i *instance, a *assetState, r *Rule, b binding, consts *constants) {
+	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, bind: b.bind, consts: consts, fresh: true,
+		due: never, limbs: make([]limb, len(r.Thresholds))}
+	if len(r.slots) > 0 {
+		i.slots = make([]slot, len(r.slots))
+	}
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
@@ -216,14 +230,14 @@ func (e *Engine) newInstance(a *assetState, r *Rule, b binding, facts []devices.
 		i.slots[k].val = Unknown
 	}
 	all := e.reg.Points()
+	i.devs = b.dev.self
 	for _, idx := range b.bind {
 		if idx >= 0 {
 			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs, d)
+				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
 			}
 		}
 	}
-	return i
 }
 
 // inherit takes over what the instance of the same rule, device and lane
@@ -264,10 +278,7 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 			}
 		}
 	}
-	if i.rule != o.rule {
-		// The new text is looked at once with what is known.
-		i.due, i.busy = max(i.t, 1), true
-	}
+	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
 }
 
 func sameCondition(a, b *Condition) bool {
@@ -277,32 +288,58 @@ func sameCondition(a, b *Condition) bool {
 	return a.Text == b.Text
 }
 
-// attach makes the points of an instance know it.
-func (e *Engine) attach(i *instance) {
-	if i.rule.clock {
-		i.dev.silence = append(i.dev.silence, i)
-		return
-	}
-	span := int64(pastSpan)
-	for _, t := range i.rule.Thresholds {
-		span = max(span, 2*int64(t.For))
-	}
-	step := uint32(span / second / pastLength)
-	for _, idx := range i.bind {
-		if idx < 0 {
+// attach makes the points of an asset know its instances.
+func (e *Engine) attach(a *assetState) {
+	looks := make(map[uint32][]dependent)
+	steps := make(map[uint32]uint32)
+	total := 0
+	for _, i := range a.instances {
+		if i.rule.clock {
+			i.dev.silence = append(i.dev.silence, i)
+			i.dev.watched = i.dev.watched || i.holds()
 			continue
 		}
-		p := &e.points[idx]
-		if !slices.Contains(p.deps, i) {
-			p.deps = append(p.deps, i)
-		}
-		switch {
-		case p.past == nil:
-			p.past = &past{step: step}
-		case p.past.step < step:
-			p.past.step = step
+		step := i.rule.pastStep()
+		for slot, idx := range i.bind {
+			if idx < 0 {
+				continue
+			}
+			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.stateful && !i.busy}
+			x.look(i, e.points[idx].value)
+			looks[uint32(idx)] = append(looks[uint32(idx)], x)
+			steps[uint32(idx)] = max(steps[uint32(idx)], step)
+			total++
 		}
 	}
+	pasts := a.pasts
+	a.deps, a.pasts = make([]dependent, 0, total), make([]past, 0, len(looks))
+	for _, d := range a.devices {
+		for _, idx := range d.points {
+			p := &e.points[idx]
+			list := looks[idx]
+			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
+			a.deps = append(a.deps, list...)
+			if len(list) == 0 {
+				p.past = -1
+				continue
+			}
+			var h past
+			if p.past >= 0 {
+				h = pasts[p.past]
+			}
+			p.past, p.pastStep = int32(len(a.pasts)), steps[idx]
+			a.pasts = append(a.pasts, h)
+		}
+	}
+}
+
+// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
+func (r *Rule) pastStep() uint32 {
+	span := int64(pastSpan)
+	for _, t := range r.Thresholds {
+		span = max(span, 2*int64(t.For))
+	}
+	return uint32(span / second / pastLength)
 }
 
 func (e *Engine) setBusy(i *instance, busy bool) {
@@ -316,6 +353,20 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 	}
 	for _, d := range i.devs {
 		d.busy += n
+	}
+	if i.rule.stateful {
+		return
+	}
+	for _, idx := range i.bind {
+		if idx < 0 {
+			continue
+		}
+		deps := i.asset.depsOf(&e.points[idx])
+		for k := range deps {
+			if x := &deps[k]; uint32(x.place) == i.place {
+				x.still = !busy
+			}
+		}
 	}
 }
 
@@ -358,12 +409,25 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 	return convert(q.Value*s.factor+s.offset, s.canonical, unit)
 }
 
-func (e *Engine) limitsFor(_ *assetState, r *Rule) []float64 {
-	out := make([]float64, len(r.Limits))
+// constantsFor works out what stays the same for a rule on an asset; ok is
+// false when a fact is missing.
+func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
+	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
 	for k, l := range r.Limits {
-		out[k] = l.Value
+		c.limits[k] = l.Value
 	}
-	return out
+	if c.facts, ok = a.factsFor(r); !ok {
+		return nil, false
+	}
+	ctx := evalContext{engine: e, inst: &instance{consts: c}}
+	for k := range r.roles {
+		for _, at := range r.roles[k].cuts {
+			if v, ok := at(&ctx); ok {
+				c.cuts[k] = append(c.cuts[k], v)
+			}
+		}
+	}
+	return c, true
 }
 
 // Tasks lists the facts that people have to give before a rule can work, by

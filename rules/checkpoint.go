@@ -215,23 +215,22 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 		w.byte(byte(st.quality))
 		w.bool(st.ok)
 		w.bool(st.lost)
-		st.past.write(w)
+		d.asset.writePast(w, st)
 	}
 }
 
-func (h *past) write(w *writer) {
-	if h == nil {
+// writePast writes the history of a point, oldest first.
+func (a *assetState) writePast(w *writer, p *pointState) {
+	if p.past < 0 {
 		w.byte(0)
 		return
 	}
-	w.byte(1)
-	w.byte(h.next)
-	w.byte(h.n)
-	w.uint(uint64(h.step))
-	w.uint(uint64(h.due))
-	for k := range h.n {
-		w.uint(uint64(h.times[k]))
-		w.uint(uint64(math.Float32bits(h.values[k])))
+	w.byte(p.pastLen + 1)
+	w.uint(uint64(p.pastDue))
+	for k := range p.pastLen {
+		m := a.pasts[p.past][(p.pastNext+pastLength-p.pastLen+k)%pastLength]
+		w.uint(uint64(m.t))
+		w.uint(uint64(math.Float32bits(m.v)))
 	}
 }
 
@@ -363,23 +362,29 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		st.value, st.text = r.float(), r.string()
 		st.quality = devices.Quality(r.byte())
 		st.ok, st.lost = r.bool(), r.bool()
-		st.past = readPast(r)
+		a.readPast(r, st)
 	}
 }
 
-func readPast(r *cursor) *past {
-	if r.byte() == 0 {
-		return nil
+// readPast puts a history into a place of its own on the asset; binding the
+// asset keeps it when somebody looks at the point.
+func (a *assetState) readPast(r *cursor, p *pointState) {
+	n := r.byte()
+	if n == 0 {
+		return
 	}
-	h := &past{next: r.byte(), n: r.byte(), step: uint32(r.uint()), due: uint32(r.uint())}
-	if h.n > pastLength || h.next >= pastLength {
+	if n--; n > pastLength {
 		r.fail()
-		return nil
+		return
 	}
-	for k := range h.n {
-		h.times[k], h.values[k] = uint32(r.uint()), math.Float32frombits(uint32(r.uint()))
+	p.pastDue = uint32(r.uint())
+	p.pastLen, p.pastNext = n, n%pastLength
+	p.past = int32(len(a.pasts))
+	var h past
+	for k := range n {
+		h[k] = moment{uint32(r.uint()), math.Float32frombits(uint32(r.uint()))}
 	}
-	return h
+	a.pasts = append(a.pasts, h)
 }
 
 // readInstance gives an instance back what it remembered. One that the rules of
@@ -409,6 +414,8 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 	}
 	if k >= 0 {
 		e.setBusy(i, busy)
+		i.fresh = false
+		i.dev.watched = i.dev.watched || i.rule.clock && i.holds()
 		if i.wake != 0 {
 			e.wakes.push(wake{i.wake, i})
 		}

@@ -31,7 +31,26 @@ type roleUse struct {
 	// anchor roles stand in a threshold's `when`: where one has a point, the
 	// rule applies.
 	anchor bool
+	// cuts are the values that the role is compared with. As long as a reading
+	// stays between two of them no comparison changes. Where the role is used in
+	// another way too (refs > told), any change of its value matters.
+	cuts       []numberFunc
+	refs, told int
 }
+
+// opaque roles are looked at in other ways than by comparing them.
+func (u *roleUse) opaque() bool { return u.refs > u.told }
+
+// cut notes that the role is compared with a value that stays the same.
+func (c *compiler) cut(role int, at numberFunc) {
+	u := &c.rule.roles[role]
+	u.told++
+	if at != nil {
+		u.cuts = append(u.cuts, at)
+	}
+}
+
+func zero(*evalContext) (float64, bool) { return 0, true }
 
 // compiler turns the expressions of one rule into conditions.
 type compiler struct {
@@ -134,7 +153,7 @@ func (c *compiler) compile(n ast.Node) operand {
 		return operand{truth: func(*evalContext) Truth { return v }, role: -1, loc: loc, what: "a truth value"}
 	case *ast.StringNode:
 		s := n.Value
-		return operand{word: func(*evalContext) (string, bool) { return s, true }, text: &s, role: -1, loc: loc, what: fmt.Sprintf("%q", s)}
+		return operand{word: func(*evalContext) (string, bool) { return s, true }, text: &s, fixed: true, role: -1, loc: loc, what: fmt.Sprintf("%q", s)}
 	case *ast.IdentifierNode:
 		return c.identifier(n.Value, loc)
 	case *ast.MemberNode:
@@ -195,6 +214,7 @@ var roleNames = func() []string {
 func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 	slot := c.rule.roleSlot(role)
 	c.uses[slot] = true
+	c.rule.roles[slot].refs++
 	if c.anchor {
 		c.rule.roles[slot].anchor = true
 	}
@@ -250,11 +270,11 @@ func (c *compiler) member(n *ast.MemberNode) operand {
 		return badOperand(loc)
 	}
 	slot := c.rule.factSlot(spec)
-	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit}
+	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, fixed: true}
 	if spec.Word {
-		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.facts[slot].Word, true }
+		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.consts.facts[slot].Word, true }
 	} else {
-		op.number = func(ctx *evalContext) (float64, bool) { return ctx.inst.facts[slot].Value, true }
+		op.number = func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.facts[slot].Value, true }
 	}
 	return op
 }
@@ -271,8 +291,8 @@ func (c *compiler) limit(name string, loc file.Location) operand {
 	}
 	c.rule.Limits[i].used = true
 	return operand{
-		role: -1, loc: loc, what: "limit." + name, unit: c.rule.Limits[i].Unit, plain: c.rule.Limits[i].Unit == "",
-		number: func(ctx *evalContext) (float64, bool) { return ctx.inst.limits[i], true },
+		role: -1, loc: loc, fixed: true, what: "limit." + name, unit: c.rule.Limits[i].Unit, plain: c.rule.Limits[i].Unit == "",
+		number: func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.limits[i], true },
 	}
 }
 
@@ -301,7 +321,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 			}
 			return neg
 		}
-		return operand{number: scaled(op.number, -1, 0), role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}
+		return operand{number: scaled(op.number, -1, 0), fixed: op.fixed, role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}
 	case "+":
 		return op
 	}
@@ -353,6 +373,10 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 
 func (c *compiler) asTruth(op operand) (operand, bool) {
 	if op.truth != nil {
+		if op.role >= 0 {
+			c.cut(op.role, zero)
+			op.role = -1
+		}
 		return op, true
 	}
 	if op.bad {
@@ -384,6 +408,11 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 			c.errorf(loc, "", "%s and %s cannot be compared", a.what, b.what)
 			return badOperand(loc)
 		}
+		for _, x := range [][2]operand{{a, b}, {b, a}} {
+			if x[0].role >= 0 && x[1].fixed {
+				c.cut(x[0].role, nil)
+			}
+		}
 		res.truth = compareWords(op, a, b)
 		return res
 	}
@@ -411,6 +440,11 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		}
 		res.truth = compareCount(op, a.count, b.value)
 		return res
+	}
+	for _, x := range [][2]operand{{a, b}, {b, a}} {
+		if x[0].role >= 0 && x[1].fixed {
+			c.cut(x[0].role, x[1].number)
+		}
 	}
 	if c.anchor && a.role >= 0 && c.limitOf < 0 {
 		c.limitOf, c.drawn = a.role, b.number
@@ -448,6 +482,12 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		default:
 			c.errorf(op.loc, "", "%s cannot be an item of the list that %s is looked up in", op.what, a.what)
 			return badOperand(loc)
+		}
+	}
+	if a.role >= 0 {
+		c.cut(a.role, nil)
+		for _, v := range numbers {
+			c.rule.roles[a.role].cuts = append(c.rule.roles[a.role].cuts, func(*evalContext) (float64, bool) { return v, true })
 		}
 	}
 	number, word := a.number, a.word
@@ -562,7 +602,7 @@ func (c *compiler) arithmetic(op string, a, b operand, loc file.Location) operan
 		c.errorf(bad.loc, "", "%s is not a number", bad.what)
 		return badOperand(loc)
 	}
-	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "the result of " + op}
+	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, fixed: a.fixed && b.fixed, what: "the result of " + op}
 	var ok bool
 	switch op {
 	case "+", "-":

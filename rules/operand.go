@@ -69,6 +69,7 @@ type operand struct {
 	what     string // how it is called in a message, such as "bearing_temp"
 	unit     string // canonical unit of number
 	constant bool   // number is the same for ever (value)
+	fixed    bool   // number or word is the same as long as the instance lives
 	value    float64
 	lit      *literal   // a number with a unit, not yet brought to one
 	text     *string    // a string literal
@@ -89,7 +90,7 @@ func badOperand(loc file.Location) operand { return operand{bad: true, role: -1,
 func constantOperand(v float64, loc file.Location) operand {
 	return operand{
 		number:   func(*evalContext) (float64, bool) { return v, true },
-		constant: true, value: v, role: -1, loc: loc, what: "a number",
+		constant: true, fixed: true, value: v, role: -1, loc: loc, what: "a number",
 	}
 }
 

@@ -39,7 +39,9 @@ type Rule struct {
 	facts []*FactSpec
 	slots []slotSpec
 	clock bool // follows journal time, not reading time
-	index int  // place in the set
+	// stateful rules remember readings, so that each one counts.
+	stateful bool
+	index    int // place in the set
 }
 
 // A Threshold is one severity of a rule.
