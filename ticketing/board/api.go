@@ -58,13 +58,14 @@ type List[T any] struct {
 	Next  string `json:"next,omitempty" doc:"Give it as cursor to get the following page; absent at the end"`
 }
 
-type pageInput struct {
+// PageInput chooses a page of a list.
+type PageInput struct {
 	Cursor string `query:"cursor" doc:"The next of the page before"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500"`
 }
 
 type listInput struct {
-	pageInput
+	PageInput
 	Sort       string    `query:"sort" enum:"newest,urgency" default:"newest" doc:"urgency lists what is not closed or cancelled, most urgent first, and takes no from and to: open orders are never hidden by a time filter"`
 	Site       string    `query:"site"`
 	State      []string  `query:"state" enum:"open,dispatched,accepted,on_site,waiting,done,verified,closed,cancelled"`
@@ -140,7 +141,7 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 }
 
 type episodesInput struct {
-	pageInput
+	PageInput
 	Site       string `query:"site"`
 	Asset      string `query:"asset"`
 	FaultClass string `query:"fault_class"`
@@ -162,12 +163,13 @@ func (b *Board) apiEpisodes(ctx context.Context, in *episodesInput) (*output[Lis
 	return &output[List[Episode]]{out}, nil
 }
 
-type siteInput struct {
+// SiteInput chooses a site.
+type SiteInput struct {
 	Site string `query:"site" doc:"All sites when absent"`
 }
 
 type devicesInput struct {
-	siteInput
+	SiteInput
 	Class        string `query:"class"`
 	Asset        string `query:"asset"`
 	Availability string `query:"availability" enum:"online,offline,degraded,unknown"`
@@ -199,7 +201,7 @@ func (b *Board) apiDevices(_ context.Context, in *devicesInput) (*output[List[De
 }
 
 type deviceInput struct {
-	siteInput
+	SiteInput
 	ID string `path:"id"`
 }
 
@@ -221,7 +223,7 @@ func (b *Board) apiDevice(_ context.Context, in *deviceInput) (*output[Device], 
 	return nil, huma.Error400BadRequest("several sites have a device of that id: give site")
 }
 
-func (b *Board) apiAssets(_ context.Context, in *siteInput) (*output[List[Asset]], error) {
+func (b *Board) apiAssets(_ context.Context, in *SiteInput) (*output[List[Asset]], error) {
 	out := List[Asset]{Items: []Asset{}}
 	for _, site := range b.cfg.Live.Sites() {
 		if in.Site != "" && in.Site != site.ID {
@@ -234,7 +236,7 @@ func (b *Board) apiAssets(_ context.Context, in *siteInput) (*output[List[Asset]
 	return &output[List[Asset]]{out}, nil
 }
 
-func (b *Board) apiAccounting(_ context.Context, in *siteInput) (*output[map[string]Accounting], error) {
+func (b *Board) apiAccounting(_ context.Context, in *SiteInput) (*output[map[string]Accounting], error) {
 	out := map[string]Accounting{}
 	for _, site := range b.cfg.Live.Sites() {
 		if in.Site == "" || in.Site == site.ID {

@@ -13,85 +13,85 @@ import (
 	"github.com/facilityd/facilityd/ticketing"
 )
 
-// seen is what every command's body may carry.
-type seen struct {
+// Seen is what every command's body may carry.
+type Seen struct {
 	Version int       `json:"version,omitempty" minimum:"1" doc:"Version of the order that you had seen; or give it as If-Match"`
 	At      time.Time `json:"at,omitzero" required:"false" doc:"Time of the action, when it was made without a connection; the time of arrival when absent"`
 }
 
-func (s *seen) fill(c *ticketing.Command) { c.Version, c.At = s.Version, s.At }
+func (s *Seen) fill(c *ticketing.Command) { c.Version, c.At = s.Version, s.At }
 
 // The bodies of the commands.
 type (
-	AcceptBody struct{ seen }
-	ArriveBody struct{ seen }
-	ResumeBody struct{ seen }
+	AcceptBody struct{ Seen }
+	ArriveBody struct{ Seen }
+	ResumeBody struct{ Seen }
 	WaitBody   struct {
-		seen
+		Seen
 		Reason string    `json:"reason" enum:"parts,access,contractor,weather"`
 		Text   string    `json:"text,omitempty" maxLength:"4000"`
 		Until  time.Time `json:"until,omitzero" required:"false" doc:"When work is expected to go on"`
 	}
 	NoteBody struct {
-		seen
+		Seen
 		Text string `json:"text" minLength:"1" maxLength:"4000"`
 	}
 	MeasureBody struct {
-		seen
+		Seen
 		Value ticketing.Measurement `json:"value"`
 		Text  string                `json:"text,omitempty" maxLength:"4000"`
 	}
 	DoneBody struct {
-		seen
+		Seen
 		Text    string `json:"text,omitempty" maxLength:"4000" doc:"What was done"`
 		Reason  string `json:"reason,omitempty" maxLength:"4000" doc:"Why it is done although the fault still holds; without it such a command is refused with 409"`
 		Cleared bool   `json:"cleared,omitempty" doc:"A competent person has looked: nobody is in danger, the fault is gone. Clears what only a person may clear"`
 	}
 	RefuseBody struct {
-		seen
+		Seen
 		Reason string `json:"reason" minLength:"1" maxLength:"4000"`
 	}
 	CancelBody struct {
-		seen
+		Seen
 		Reason string    `json:"reason" enum:"false_alarm,duplicate,known"`
 		Text   string    `json:"text,omitempty" maxLength:"4000"`
 		Until  time.Time `json:"until,omitzero" required:"false" doc:"Until when a known fault is shelved, at most 90 days"`
 	}
 	ReassignBody struct {
-		seen
+		Seen
 		Person string `json:"person" minLength:"1" doc:"Id of the person who gets it"`
 		Text   string `json:"text,omitempty" maxLength:"4000"`
 	}
 	MergeBody struct {
-		seen
+		Seen
 		Into string `json:"into" minLength:"1" doc:"Id or number of the order that goes on"`
 		Text string `json:"text,omitempty" maxLength:"4000"`
 	}
 )
 
 func (b *WaitBody) fill(c *ticketing.Command) {
-	b.seen.fill(c)
+	b.Seen.fill(c)
 	c.Reason, c.Text, c.Until = b.Reason, b.Text, b.Until
 }
-func (b *NoteBody) fill(c *ticketing.Command) { b.seen.fill(c); c.Text = b.Text }
+func (b *NoteBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Text = b.Text }
 func (b *MeasureBody) fill(c *ticketing.Command) {
-	b.seen.fill(c)
+	b.Seen.fill(c)
 	c.Value, c.Text = &b.Value, b.Text
 }
 func (b *DoneBody) fill(c *ticketing.Command) {
-	b.seen.fill(c)
+	b.Seen.fill(c)
 	c.Text, c.Reason, c.Cleared = b.Text, b.Reason, b.Cleared
 }
-func (b *RefuseBody) fill(c *ticketing.Command) { b.seen.fill(c); c.Reason = b.Reason }
+func (b *RefuseBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Reason = b.Reason }
 func (b *CancelBody) fill(c *ticketing.Command) {
-	b.seen.fill(c)
+	b.Seen.fill(c)
 	c.Reason, c.Text, c.Until = b.Reason, b.Text, b.Until
 }
 func (b *ReassignBody) fill(c *ticketing.Command) {
-	b.seen.fill(c)
+	b.Seen.fill(c)
 	c.Person, c.Text = b.Person, b.Text
 }
-func (b *MergeBody) fill(c *ticketing.Command) { b.seen.fill(c); c.Into, c.Text = b.Into, b.Text }
+func (b *MergeBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Into, c.Text = b.Into, b.Text }
 
 // body is one of the bodies above, by pointer.
 type body[B any] interface {
