@@ -62,6 +62,7 @@ type Daemon struct {
 	influx  *history.Writer
 	outlets []*historian
 	board   listener
+	control control
 
 	mu         sync.Mutex
 	lastReload error
@@ -203,6 +204,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&feed, func() error { return d.inbound.publish(feedCtx, d, c) })
 	}
 	start(&work, func() error { return d.board.serve(workCtx) })
+	start(&work, func() error { return d.control.serve(workCtx) })
 	d.announce()
 	close(d.ready)
 
@@ -243,12 +245,8 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 	}
 	opened.add("journal", d.journal.Close)
 
-	url := string(s.Database.URL)
-	if url == "" {
-		url = "sqlite:" + filepath.Join(s.Data, "orders.db")
-	}
 	d.configs = newCatalogue(d.journal)
-	d.orders, err = store.Open(ctx, store.Config{URL: url, Criticality: d.criticality, Registerer: d.registry})
+	d.orders, err = store.Open(ctx, store.Config{URL: databaseURL(&s.Settings), Criticality: d.criticality, Registerer: d.registry})
 	if err != nil {
 		return err
 	}
@@ -268,6 +266,9 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 		}
 	}
 	if err := d.inbound.open(d, opened); err != nil {
+		return err
+	}
+	if err := d.control.open(d, opened); err != nil {
 		return err
 	}
 	return d.board.open(d, opened)
