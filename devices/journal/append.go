@@ -190,17 +190,11 @@ func (w *Writer) recover(ctx context.Context, attempt int, cause error) error {
 		}
 		pause = housekeeping
 	}
-	if attempt == 0 && errors.Is(cause, context.DeadlineExceeded) {
+	w.j.mu.Lock()
+	failed := w.j.engine
+	w.j.mu.Unlock()
+	if attempt == 0 && errors.Is(cause, context.DeadlineExceeded) && failed.healthy() {
 		return nil // slow, perhaps: ask again first
-	}
-	p, err := w.j.partition(ctx, w.site)
-	var failed *engine
-	if err == nil {
-		failed = p.engine
-	} else {
-		w.j.mu.Lock()
-		failed = w.j.engine
-		w.j.mu.Unlock()
 	}
 	if err := w.j.replaceEngine(failed); err != nil {
 		if errors.Is(err, ErrClosed) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -35,14 +36,15 @@ type Writer struct {
 	state    error     // why nothing is written, nil when all is well
 	stopped  error     // why nothing will ever be written again
 
+	looks atomic.Uint64 // counts the looks at clock and disk
+
 	// Of the Run loop only.
-	last      uint64 // position of the newest record
-	floor     int64  // time of the newest record
-	tag       string // begins the ids of this writer's records: no other writer has it
-	number    uint64 // counts them
-	written   time.Time
-	lastSpace time.Time
-	full      bool
+	last    uint64 // position of the newest record
+	floor   int64  // time of the newest record
+	tag     string // begins the ids of this writer's records: no other writer has it
+	number  uint64 // counts them
+	written time.Time
+	full    bool
 }
 
 // A batch is what becomes one record.
