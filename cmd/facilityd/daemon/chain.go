@@ -116,9 +116,18 @@ func (c *chain) run(ctx context.Context) error {
 	defer reader.Close()
 	records := make(chan *devices.Record, depth)
 	commits := make(chan commit, depth)
+	spent := make(chan *devices.Record, 2*depth) // go back to the reader, which fills them again
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
+			for more := true; more; {
+				select {
+				case rec := <-spent:
+					reader.Reuse(rec)
+				default:
+					more = false
+				}
+			}
 			rec, err := reader.Next(ctx)
 			if err != nil {
 				return err
@@ -130,7 +139,7 @@ func (c *chain) run(ctx context.Context) error {
 			}
 		}
 	})
-	g.Go(func() error { defer close(commits); return c.judge(ctx, reader, records, commits) })
+	g.Go(func() error { defer close(commits); return c.judge(ctx, records, spent, commits) })
 	g.Go(func() error { return c.commit(ctx, commits) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("site %s: %w", c.site, err)
@@ -139,7 +148,7 @@ func (c *chain) run(ctx context.Context) error {
 }
 
 // judge decodes each record, feeds the engine and hands on what follows.
-func (c *chain) judge(ctx context.Context, reader *journal.Reader, in <-chan *devices.Record, out chan<- commit) error {
+func (c *chain) judge(ctx context.Context, in <-chan *devices.Record, spent chan<- *devices.Record, out chan<- commit) error {
 	c.due = time.Now().Add(checkpointEvery)
 	for {
 		select {
@@ -152,7 +161,10 @@ func (c *chain) judge(ctx context.Context, reader *journal.Reader, in <-chan *de
 			if err != nil {
 				return err
 			}
-			reader.Reuse(rec)
+			select {
+			case spent <- rec:
+			default:
+			}
 			if next.steps == nil && next.checkpoint == nil {
 				continue
 			}
