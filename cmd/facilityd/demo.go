@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,7 +161,8 @@ func liveEstate(ctx context.Context, d *daemon.Daemon, log *slog.Logger, state *
 		now := d.Now()
 		estate.Step(now, func(m simulator.Message) {
 			if err == nil {
-				err = pub.Publish(ctx, m.Topic, m.Payload, m.Retain)
+				// The estate writes its next message into the same memory.
+				err = pub.Publish(ctx, m.Topic, bytes.Clone(m.Payload), m.Retain)
 			}
 		})
 		if err != nil && ctx.Err() == nil {
