@@ -51,7 +51,11 @@ type Device struct {
 	Asset   string // id of the asset it belongs to
 	// Interval is the declared or profile-given time between messages in
 	// nanoseconds; 0 when nobody declared one.
-	Interval  int64
+	Interval int64
+	// Silence is the profile's own limit in nanoseconds after which a device
+	// without a message is silent; 0 leaves it to the rules (a multiple of
+	// Interval).
+	Silence   int64
 	Simulated bool // marked all the way to the work order
 	Points    []*Point
 }

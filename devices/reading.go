@@ -46,9 +46,13 @@ const (
 // state with an enumeration (Value is the code, Text the label, and the label
 // string is shared, not allocated per reading).
 type Reading struct {
-	Point   *Point
-	Time    int64   // Unix nanoseconds: the payload's own time, else the receive time
-	Value   float64 // in Point.Unit; NaN when the reading is bad
+	Point *Point
+	Time  int64   // Unix nanoseconds: the payload's own time, else the receive time
+	Value float64 // in Point.Unit; NaN when the reading is bad
+	// Delta is, for counters, the growth since the reading before in time, with
+	// roll-over and reset already accounted for; NaN when it is not known (the
+	// first reading, a late one). 0 for every other kind.
+	Delta   float64
 	Text    string
 	Quality Quality
 	Flags   Flags

@@ -8,8 +8,37 @@ type Role struct {
 	Unit  string // canonical unit; "" for counts, states and words
 	Kind  Kind
 	Label Label
+	// Words are the states that a role of kind State may have, each with its
+	// code; none means a truth value. Readings carry the code and the word.
+	Words []Word
 	// Brick and Haystack name the matching class or tags where they exist.
 	Brick, Haystack string
+}
+
+// A Word is one state of an enumeration.
+type Word struct {
+	Code  int
+	Name  string
+	Label Label
+}
+
+// Word finds a state by its name, nil when the role has none of that name.
+func (r *Role) Word(name string) *Word {
+	for i := range r.Words {
+		if r.Words[i].Name == name {
+			return &r.Words[i]
+		}
+	}
+	return nil
+}
+
+// RoleNames returns the vocabulary's names in its order.
+func RoleNames() []string {
+	names := make([]string, len(Roles))
+	for i := range Roles {
+		names[i] = Roles[i].Name
+	}
+	return names
 }
 
 // RoleByName finds a role, nil when the vocabulary has none of that name.

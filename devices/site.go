@@ -77,4 +77,5 @@ type Site struct {
 var Classes = []string{
 	"elevator", "escalator", "gate", "pump", "meter",
 	"power", "fire", "hvac", "air", "lighting", "tank", "gateway", "sensor",
+	"place", // a tower or a room: it contains others and publishes nothing
 }

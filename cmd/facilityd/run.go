@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
+	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/diag"
+)
+
+func runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Reads the brokers of the settings file, keeps what arrives in the journal, judges
+it by the rules and opens work orders, until it gets SIGTERM or Ctrl-C.
+
+Without a broker it starts one of its own and says how devices reach it. SIGHUP
+and "facilityd reload" read profiles, rules and site files again; if anything in
+them is wrong the old configuration goes on running.`,
+		Example: `  facilityd run --config /etc/facilityd/facilityd.yaml
+  facilityd run --broker mqtt://127.0.0.1:1883 --data ./data
+  FACILITYD_LOG_LEVEL=debug facilityd run`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			path, _ := cmd.Flags().GetString("config")
+			return runDaemon(cmd, daemon.Options{
+				Settings: e, Version: version, Out: cmd.OutOrStdout(),
+				Log: daemon.NewLogger(cmd.ErrOrStderr(), e.Log),
+				Read: func() (configs.Effective, diag.List) {
+					return configs.LoadSettings(path, os.Environ(), cmd.Flags())
+				},
+			})
+		},
+	}
+	settingsFlags(cmd)
+	return cmd
+}
+
+// runDaemon runs until the command's context ends and reloads on SIGHUP.
+func runDaemon(cmd *cobra.Command, o daemon.Options) error {
+	d, list := daemon.New(o)
+	if len(list) > 0 {
+		_ = list.Print(cmd.ErrOrStderr())
+	}
+	if list.HasErrors() {
+		return exitError{}
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go func() {
+		for {
+			select {
+			case <-hup:
+				_ = d.Reload(ctx) // said in the log, on the board and as a metric
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return d.Run(ctx)
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check everything that run would load, without running",
+		Long: `Reads settings, site files, profiles and rules and checks them together. Every
+finding names file, line and column, what was found, and what would be right.
+Tasks are facts about assets that a rule waits for; they are not errors.
+
+The exit status is 0 when run would start.`,
+		Example: "  facilityd check --config facilityd.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			bundles, list := daemon.Check(&e.Settings)
+			_ = list.Print(cmd.OutOrStdout())
+			if list.HasErrors() {
+				return exitError{}
+			}
+			for _, b := range bundles {
+				_ = b.Tasks.Print(cmd.OutOrStdout())
+				fmt.Fprintf(cmd.OutOrStdout(), "site %s: %d assets, %d profiles, %d rules, %d tasks: ok\n",
+					b.Site.ID, len(b.Site.Assets), len(b.Content.Profiles), len(b.Rules.Rules), len(b.Tasks))
+			}
+			return nil
+		},
+	}
+	settingsFlags(cmd)
+	return cmd
+}

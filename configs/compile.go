@@ -1,0 +1,51 @@
+package configs
+
+import (
+	"github.com/facilityd/facilityd/configs/diag"
+	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/profile"
+	"github.com/facilityd/facilityd/rules"
+)
+
+// A Bundle is the configuration of one site, checked and compiled. It is never
+// changed; a reload makes a new one.
+type Bundle struct {
+	Hash     string
+	Content  *Content
+	Site     *devices.Site
+	Profiles *profile.Set
+	Rules    *rules.Set
+	// Tasks are facts about assets that a person has to provide before a rule
+	// is switched on.
+	Tasks diag.List
+}
+
+// Compile checks everything in a content together. The bundle is usable when no
+// finding is an error; tasks are in the bundle, not in the findings.
+func Compile(c *Content) (*Bundle, diag.List) {
+	b := &Bundle{Hash: c.Hash(), Content: c}
+	var list, more diag.List
+	b.Site, list = ParseSite(c.Site.Name, c.Site.Data)
+	var profiles []profile.Source
+	for _, f := range c.Profiles {
+		profiles = append(profiles, profile.Source{Name: f.Name, Data: f.Data})
+	}
+	b.Profiles, more = profile.Load(profiles, profile.LoadOptions{})
+	list = append(list, more...)
+	var files []rules.File
+	for _, f := range c.Rules {
+		files = append(files, rules.File{Name: f.Name, Data: f.Data})
+	}
+	b.Rules, more = rules.Load(files, rules.LoadOptions{})
+	list = append(list, more...)
+	findings := list[:0]
+	for _, d := range list {
+		if d.Level == diag.Task {
+			b.Tasks.Add(d)
+		} else {
+			findings.Add(d)
+		}
+	}
+	findings.Sort()
+	return b, findings
+}

@@ -1,0 +1,54 @@
+package configs
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSiteFileIsReadWhole(t *testing.T) {
+	site, list := ParseSite("s.yaml", []byte(`
+site: demo
+name: {en: Harbour Court, zh: 港湾苑}
+time_zone: Asia/Shanghai
+assets:
+  - {id: room, class: pump, name: Pump room}
+  - {id: pump-1, class: pump, parent: room, fed_by: [room], criticality: vital, facts: {rated_current: 32 A, group: "2", mounting: rigid}}
+devices:
+  - {id: p1, asset: pump-1, interval: 30s}
+`))
+	if len(list) > 0 {
+		t.Fatal(list)
+	}
+	a := site.Assets[1]
+	if site.ID != "demo" || site.Name.In("zh") != "港湾苑" || site.Assets[0].Name.In("zh") != "Pump room" ||
+		a.Facts["rated_current"].Value != 32 || a.Facts["rated_current"].Unit != "A" || a.Facts["mounting"].Word != "rigid" ||
+		site.Devices[0].Interval.Seconds() != 30 || site.Location.String() != "Asia/Shanghai" {
+		t.Errorf("%+v", site)
+	}
+}
+
+func TestSiteFileErrorsNameThePlace(t *testing.T) {
+	for text, want := range map[string]string{
+		"site: a b\n":                                                                                                          `s.yaml:1:1: error: site is "a b"`,
+		"site: x\ntime_zone: Mars/Base\n":                                                                                      `time zone is "Mars/Base"`,
+		"site: x\nassets: [{id: a, class: lift}]":                                                                              `s.yaml:2:10: error: class of asset a is "lift"`,
+		"site: x\nassets: [{id: a, class: pump}, {id: a, class: pump}]":                                                        `given twice`,
+		"site: x\nassets: [{id: pump-1, class: pump}]\ndevices: [{id: d, asset: pump1}]":                                       `(did you mean "pump-1"?)`,
+		"site: x\nassets: [{id: a, class: pump, parent: b}, {id: b, class: pump, parent: a}]":                                  `a → b → a`,
+		"site: x\nassets: [{id: a, class: pump, parnet: b}]":                                                                   `unknown key "parnet" in assets[0] (did you mean "parent"?)`,
+		"site: x\nassets: [{id: a, class: pump, criticality: high}]":                                                           `one of: minor, normal, vital`,
+		"site: x\ndevices: [{id: d, interval: often}]":                                                                         `is not a length of time`,
+		"site: x\nassets: [{id: a, class: pump, parent: a}]":                                                                   `a → a`,
+		"site: x\nassets: [{id: a, class: pump, parent: b}, {id: b, class: pump, parent: c}, {id: c, class: pump, parent: b}]": `b → c → b`,
+	} {
+		_, list := ParseSite("s.yaml", []byte(text))
+		if err := list.Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+func FuzzParseSite(f *testing.F) {
+	f.Add([]byte("site: x\nassets: [{id: a, class: pump, facts: {k: 1 A}}]\n"))
+	f.Fuzz(func(_ *testing.T, data []byte) { ParseSite("s.yaml", data) })
+}

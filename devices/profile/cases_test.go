@@ -1,0 +1,36 @@
+package profile_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/facilityd/facilityd/devices/profile"
+)
+
+// TestCases runs the acceptance corpus with the shipped profiles.
+func TestCases(t *testing.T) {
+	set, list := profile.Load(shipped(t), profile.LoadOptions{})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/cases/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := profile.ParseCase(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range profile.RunCase(set, c).Differences {
+				t.Error(d)
+			}
+		})
+	}
+}

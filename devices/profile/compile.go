@@ -1,0 +1,465 @@
+package profile
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/facilityd/facilityd/configs/diag"
+	"github.com/facilityd/facilityd/devices"
+)
+
+// Profile is one checked and compiled profile. It is immutable.
+type Profile struct {
+	ID    string // name/version
+	Name  string
+	File  string
+	Title devices.Label
+	Class string
+	Spec  *File // as written, merged with what it extends
+
+	index    int
+	interval int64
+	silence  int64
+	after    int64 // first believable time
+	future   int64
+	zone     *time.Location // nil: the site's
+	rules    []*topicRule
+	gone     bool
+	pokes    []*poke
+}
+
+// source is a compiled SourceSpec.
+type source struct {
+	name  string
+	chain *chain
+	plan  *plan
+	when  []cond
+	parts []*part
+}
+
+// part is a compiled PartSpec.
+type part struct {
+	index      int // dense over the set
+	when       []cond
+	fans       []fan
+	own        bool  // the scope is an element, not the message
+	plan       *plan // of the scope
+	by, value  *ref
+	skip       []*regexp.Regexp
+	identity   *identity
+	class      string
+	times      []timeCandidate
+	timesRoot  bool // candidates look at the whole message
+	quality    *qualityOf
+	historical bool
+	points     []*point
+	byKey      map[string]int
+	bySlot     []int32 // slot → place of its point + 1, when every point has a slot of its own
+	star       int
+	needsMeta  bool
+}
+
+type identity struct {
+	device    *ref
+	normalise []func(string) string
+	static    bool
+}
+
+type cond struct {
+	expr          *expression
+	ref           *ref
+	in            []value
+	not           []value
+	matches       *regexp.Regexp
+	exists        *bool
+	text          string // as written, for traces
+	hasIn, hasNot bool
+}
+
+type timeCandidate struct {
+	ref     *ref
+	format  timeFormat
+	receive bool
+}
+
+type qualityOf struct {
+	ref      *ref
+	byWord   map[string]devices.Quality
+	fallback devices.Quality
+}
+
+var qualityWords = map[string]devices.Quality{"good": devices.Good, "uncertain": devices.Uncertain, "bad": devices.Bad}
+
+// compiler compiles one profile of a set.
+type compiler struct {
+	*reader
+	set   *Set
+	p     *Profile
+	spec  *File
+	files func(name string) ([]byte, error)
+	vars  map[string]string
+}
+
+func (c *compiler) profile() {
+	s, p := c.spec, c.p
+	p.Title, p.Class = s.Title, s.Class
+	if s.Class != "" {
+		c.oneOf(child(s.At, "class"), "class", s.Class, devices.Classes...)
+	}
+	p.interval = int64(s.Interval)
+	p.after = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	p.future = int64(10 * time.Minute)
+	if s.Plausible.After != "" {
+		t, err := time.Parse(time.DateOnly, s.Plausible.After)
+		if err != nil {
+			c.hintf(child(s.Plausible.At, "after"), "for example 2020-01-01", "%q is no day", s.Plausible.After)
+		}
+		p.after = t.UnixNano()
+	}
+	if s.Plausible.Future > 0 {
+		p.future = int64(s.Plausible.Future)
+	}
+	if s.TimeZone != "" {
+		loc, site, err := parseZone(s.TimeZone)
+		if err != nil {
+			c.errorf(child(s.At, "timezone"), "%v", err)
+		}
+		if !site {
+			p.zone = loc
+		}
+	}
+	if s.Requires != "" && s.Requires != "engine>=1" {
+		c.hintf(child(s.At, "requires"), "this program understands engine>=1", "the profile requires %s", s.Requires)
+	}
+	if len(s.Sources)+len(s.Availability)+len(s.Remember)+len(s.Quality) == 0 {
+		c.errorf(s.At, "the profile has no sources")
+	}
+	for i := range s.Sources {
+		c.source(&s.Sources[i])
+	}
+	for i := range s.Remember {
+		c.remember(&s.Remember[i])
+	}
+	for i := range s.Availability {
+		c.availability(&s.Availability[i])
+	}
+	for i := range s.Quality {
+		c.qualityTopic(&s.Quality[i])
+	}
+	for i := range s.Poke {
+		c.poke(&s.Poke[i])
+	}
+}
+
+// rule compiles the topics of one rule.
+func (c *compiler) rule(kind ruleKind, topics, ignore words) *topicRule {
+	rule := &topicRule{profile: c.p, kind: kind}
+	for _, t := range topics {
+		alts, err := parseTopic(t.Text, c.vars, &rule.captures)
+		if err != nil {
+			c.errorf(t.At, "topic %q: %v", t.Text, err)
+			continue
+		}
+		rule.topics = append(rule.topics, alts...)
+	}
+	var table captureTable
+	for _, t := range ignore {
+		alts, err := parseTopic(t.Text, c.vars, &table)
+		if err != nil {
+			c.errorf(t.At, "topic %q: %v", t.Text, err)
+			continue
+		}
+		rule.ignore = append(rule.ignore, alts...)
+	}
+	rule.scratch = len(table)
+	c.p.rules = append(c.p.rules, rule)
+	return rule
+}
+
+func (c *compiler) source(s *SourceSpec) {
+	if len(s.Topic) == 0 {
+		c.hintf(s.At, `topic: "meters/{device}/telemetry"`, "the source has no topic")
+	}
+	rule := c.rule(sourceRule, s.Topic, s.Ignore)
+	rule.also = s.Also
+	src := &source{name: s.Name, plan: newPlan()}
+	if src.name == "" && len(s.Topic) > 0 {
+		src.name = s.Topic[0].Text
+	}
+	rule.source = src
+	src.chain = c.chain(s.Decode, "json")
+	root := c.names(rule, src.plan)
+	src.when = c.when(&s.When, root)
+	s.PartSpec.At = s.At
+	if len(s.Parts) > 0 && len(s.Fanout) > 0 {
+		c.hintf(child(s.At, "fanout"), "move this fan-out into an item of parts", "a source has either a fan-out of its own or parts")
+	}
+	if len(s.Points) > 0 || len(s.Parts) == 0 {
+		src.parts = append(src.parts, c.part(&s.PartSpec, nil, rule, src.plan))
+	}
+	for i := range s.Parts {
+		p := c.part(&s.Parts[i], &s.PartSpec, rule, src.plan)
+		p.when = c.when(&s.Parts[i].When, root)
+		src.parts = append(src.parts, p)
+	}
+	for _, p := range src.parts { // the plan has all its slots now
+		p.indexSlots()
+	}
+}
+
+func (c *compiler) names(rule *topicRule, root *plan) *scopeNames {
+	return &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars, plan: root, root: root}
+}
+
+// part compiles one part; what it lacks it takes from the source (over) and
+// from the profile, where paths mean the whole message.
+func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
+	p := &part{index: c.set.parts, plan: root, star: -1, historical: s.Historical}
+	c.set.parts++
+	top := c.names(rule, root)
+	top.metas, top.atRoot = &p.needsMeta, len(s.Fanout) > 0
+	names := c.names(rule, root)
+	names.metas = &p.needsMeta
+	spb := rule.source.chain.mode == spbMode
+	if spb {
+		names.frames = append(names.frames, spbFrame())
+		names.plan, p.own = nil, true
+		p.by, p.value = &ref{kind: frameRef, field: frameKey}, &ref{kind: frameRef, field: frameValue}
+		p.byKey = make(map[string]int)
+		if len(s.Fanout) > 0 {
+			c.errorf(child(s.At, "fanout"), "metrics are fanned out already; there is no further fan-out")
+		}
+	}
+	for i := range s.Fanout {
+		p.fans = append(p.fans, c.fan(&s.Fanout[i], names))
+		p.own = p.own || p.fans[i].own
+	}
+	if p.own {
+		p.plan = newPlan()
+		names.plan = p.plan
+	}
+	c.partIdentity(p, s, over, names, top)
+	p.class = s.Class
+	if p.class == "" && over != nil {
+		p.class = over.Class
+	}
+	if p.class == "" {
+		p.class = c.spec.Class
+	} else {
+		c.oneOf(child(s.At, "class"), "class", p.class, devices.Classes...)
+	}
+	switch {
+	case len(s.Time) > 0:
+		p.times = c.times(s.Time, names)
+		p.timesRoot = len(p.fans) == 0
+	case over != nil && len(over.Time) > 0:
+		p.times, p.timesRoot = c.times(over.Time, top), true
+	default:
+		p.times, p.timesRoot = c.times(c.spec.Time, top), true
+	}
+	switch {
+	case s.Quality != nil:
+		p.quality = c.qualityOf(s.Quality, names)
+	case over != nil && over.Quality != nil:
+		p.quality = c.qualityOf(over.Quality, top)
+	}
+	if s.By != nil {
+		p.by = names.ref(s.By)
+		p.byKey = make(map[string]int)
+	}
+	if s.Value != nil {
+		p.value = names.ref(s.Value)
+	}
+	for _, w := range s.Skip {
+		p.skip = append(p.skip, glob(w.Text))
+	}
+	if len(s.Skip) > 0 && p.by == nil {
+		c.errorf(child(s.At, "skip"), "skip leaves out words of by, and by is not given")
+	}
+	if len(s.Points) == 0 {
+		c.errorf(s.At, "no points are given")
+	}
+	for i := range s.Points {
+		e := &s.Points[i]
+		pt := c.point(e, p, names)
+		if p.by != nil {
+			if e.Key == "*" {
+				p.star = len(p.points)
+			} else {
+				p.byKey[e.Key] = len(p.points)
+			}
+		}
+		p.points = append(p.points, pt)
+		names.points = append(names.points, e.Key)
+	}
+	return p
+}
+
+// indexSlots lets a part go through the values of a message instead of through
+// its points, when nothing in it depends on the order of points.
+func (p *part) indexSlots() {
+	bySlot := make([]int32, p.plan.slots)
+	for i, pt := range p.points {
+		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required ||
+			pt.expr != nil || pt.scaleExpr != nil || bySlot[pt.src.index] != 0 {
+			return
+		}
+		bySlot[pt.src.index] = int32(i) + 1
+	}
+	if p.by == nil && !p.own {
+		p.bySlot = bySlot
+	}
+}
+
+func (c *compiler) partIdentity(p *part, s, over *PartSpec, names, top *scopeNames) {
+	switch {
+	case s.Identity != nil:
+		p.identity = c.identity(s.Identity, names)
+	case over != nil && over.Identity != nil:
+		p.identity = c.identity(over.Identity, top)
+	case c.spec.Identity != nil:
+		p.identity = c.identity(c.spec.Identity, top)
+	default:
+		i := slices.Index(top.captures, "device")
+		if i < 0 {
+			c.hintf(s.At, `put {device} into the topic, or write identity: {device: …}`, "nothing says which device a message is about")
+			i = 0
+		}
+		p.identity = &identity{device: &ref{kind: captureRef, index: i}, static: true}
+	}
+}
+
+func (c *compiler) identity(s *IdentitySpec, names *scopeNames) *identity {
+	if s.Device == nil {
+		c.hintf(s.At, `device: "{name}" or device: {path: …}`, "identity has no device")
+		return &identity{device: &ref{}}
+	}
+	id := &identity{device: names.ref(s.Device), normalise: c.normalisers(s.Normalise)}
+	id.static = id.device.static()
+	return id
+}
+
+func (c *compiler) when(s *WhenSpec, names *scopeNames) []cond {
+	var out []cond
+	for i := range s.All {
+		cs := &s.All[i]
+		var k cond
+		if cs.Expr != "" {
+			k.expr = names.expression(cs.At, cs.Expr)
+			k.text = cs.Expr
+		}
+		if cs.Path != nil {
+			k.ref = names.path(child(cs.At, "path"), *cs.Path)
+			k.text = *cs.Path
+		}
+		k.in = append(append(k.in, cs.In...), cs.Equals...)
+		k.hasIn = len(k.in) > 0
+		k.not, k.hasNot = cs.Not, len(cs.Not) > 0
+		k.exists = cs.Exists
+		if cs.Matches != "" {
+			re, err := regexp.Compile(cs.Matches)
+			if err != nil {
+				c.errorf(child(cs.At, "matches"), "%v", err)
+			}
+			k.matches = re
+		}
+		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil {
+			c.hintf(cs.At, "in: […], equals: …, not: […], matches: …, or exists: true", "the condition does not say what %s must be", *cs.Path)
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func (c *compiler) times(specs TimeSpecs, names *scopeNames) []timeCandidate {
+	var out []timeCandidate
+	for i := range specs {
+		s := &specs[i]
+		if s.Receive {
+			out = append(out, timeCandidate{receive: true})
+			continue
+		}
+		t := timeCandidate{ref: names.ref(&RefSpec{At: s.At, Path: s.Path, Text: s.Text, Expr: s.Expr})}
+		t.format = c.timeFormat(s)
+		out = append(out, t)
+	}
+	return out
+}
+
+func (c *compiler) timeFormat(s *TimeSpec) timeFormat {
+	f := timeFormat{name: s.Format, unit: unixUnits[s.Format]}
+	if f.name == "" {
+		f.name = "auto"
+	}
+	if !slices.Contains(timeFormats, f.name) {
+		f.layout = s.Format
+		if !strings.ContainsAny(s.Format, "0123456789") {
+			c.hintf(child(s.At, "format"), "one of "+strings.Join(timeFormats, ", ")+`, or the reference time as you get it: "2006-01-02 15:04:05"`, "unknown time format %q", s.Format)
+		}
+	}
+	loc, site, err := parseZone(s.Zone)
+	if err != nil {
+		c.errorf(child(s.At, "zone"), "%v", err)
+	}
+	f.zone, f.site = loc, site
+	if site && s.Zone == "" && c.p.zone != nil {
+		f.zone, f.site = c.p.zone, false
+	}
+	for _, z := range s.Zones {
+		offset, err := parseOffset(z.Value)
+		if err != nil {
+			c.hintf(z.At, "for example CEST: +02:00", "%v", err)
+			continue
+		}
+		if f.zones == nil {
+			f.zones = make(map[string]int)
+		}
+		f.zones[z.Key] = offset
+	}
+	if s.Fold != "" && c.oneOf(child(s.At, "fold"), "fold", s.Fold, "earlier", "later") {
+		f.later = s.Fold == "later"
+	}
+	return f
+}
+
+func (c *compiler) qualityOf(s *QualityOf, names *scopeNames) *qualityOf {
+	q := &qualityOf{byWord: qualityWords, fallback: devices.Good}
+	q.ref = names.ref(&RefSpec{At: s.At, Path: s.Path, Expr: s.Expr})
+	if s.Path == nil && s.Expr == "" {
+		c.hintf(s.At, "quality: {path: status, map: {ok: good, else: bad}}", "quality needs a path or an expression")
+	}
+	if len(s.Map) > 0 {
+		q.byWord = make(map[string]devices.Quality, len(s.Map))
+		for _, e := range s.Map {
+			word, ok := qualityWords[e.Value]
+			if !ok {
+				c.oneOf(e.At, "quality", e.Value, slices.Sorted(maps.Keys(qualityWords))...)
+			}
+			if e.Key == "else" {
+				q.fallback = word
+				continue
+			}
+			q.byWord[e.Key] = word
+		}
+	}
+	return q
+}
+
+// glob compiles a word with * for any text.
+func glob(s string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, ".*") + "$")
+}
+
+// profileID checks name/version.
+func (c *compiler) profileID(n *yaml.Node, id string) {
+	name, version, ok := strings.Cut(id, "/")
+	if _, err := strconv.Atoi(version); !ok || err != nil || name == "" || strings.ContainsAny(name, " /") {
+		c.report(n, diag.Error, "the id "+strconv.Quote(id)+" is not name/version", "for example maker-model/1")
+	}
+}

@@ -1,0 +1,2 @@
+// Package bench scores the detectors against labelled telemetry.
+package bench

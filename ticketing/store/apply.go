@@ -1,0 +1,331 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/facilityd/facilityd/rules"
+	"github.com/facilityd/facilityd/ticketing"
+)
+
+// Position is how far a site's journal has been turned into orders.
+type Position struct {
+	Seq   uint64    // of the last record applied; 0 for none
+	At    time.Time // wall time of its application
+	Epoch uint32    // of the worker that may write
+}
+
+// Begin makes the worker with this epoch the only one that may write for the
+// site, and returns where it has to go on. A smaller epoch than the site has
+// seen is [ErrFenced]; the same one again is a restart within the epoch.
+func (s *Store) Begin(ctx context.Context, site string, epoch uint32) (Position, error) {
+	var p Position
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO sites (site, epoch, applied, applied_at, numbers, changes)
+			VALUES ($1, $2, 0, 0, 0, 0) ON CONFLICT (site) DO NOTHING`, site, int64(epoch))
+		if err != nil {
+			return err
+		}
+		var at int64
+		row := tx.QueryRowContext(ctx, `UPDATE sites SET epoch = $2 WHERE site = $1 AND epoch <= $2
+			RETURNING applied, applied_at`, site, int64(epoch))
+		if err := row.Scan(&p.Seq, &at); errors.Is(err, sql.ErrNoRows) {
+			return ErrFenced
+		} else if err != nil {
+			return err
+		}
+		p.At, p.Epoch = fromNanos(at), epoch
+		return nil
+	})
+	if err != nil {
+		return Position{}, fmt.Errorf("begin site %s at epoch %d: %w", site, epoch, err)
+	}
+	return p, nil
+}
+
+// Position reads how far a site is, without taking it over.
+func (s *Store) Position(ctx context.Context, site string) (Position, error) {
+	var p Position
+	var at, epoch int64
+	err := s.read.QueryRowContext(ctx, `SELECT applied, applied_at, epoch FROM sites WHERE site = $1`, site).Scan(&p.Seq, &at, &epoch)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Position{}, nil
+	}
+	if err != nil {
+		return Position{}, fmt.Errorf("read position of site %s: %w", site, err)
+	}
+	p.At, p.Epoch = fromNanos(at), uint32(epoch)
+	return p, nil
+}
+
+// ApplyTransitions turns steps of episodes into orders and their logs, and moves
+// the site's position to upTo, all in one transaction. at is the wall (or
+// estate) clock's time now. A step that was applied before is left out, so the
+// same batch may come again; a step that comes late adds its evidence.
+func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32, upTo uint64, at time.Time, steps []rules.Transition) error {
+	began := time.Now()
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		b := &batch{s: s, tx: tx, site: site, at: at.UTC()}
+		row := tx.QueryRowContext(ctx, `UPDATE sites SET changes = changes + 1 WHERE site = $1 AND epoch = $2
+			RETURNING applied, numbers`, site, int64(epoch))
+		if err := row.Scan(&b.applied, &b.numbers); errors.Is(err, sql.ErrNoRows) {
+			return ErrFenced
+		} else if err != nil {
+			return err
+		}
+		for i := range steps {
+			if err := b.step(ctx, &steps[i]); err != nil {
+				return fmt.Errorf("episode %s: %w", steps[i].Episode, err)
+			}
+		}
+		if err := b.flush(ctx); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET applied = $2, applied_at = $3, numbers = $4 WHERE site = $1`,
+			site, max(upTo, b.applied), at.UnixNano(), b.numbers)
+		return err
+	})
+	s.metrics.applied(len(steps), time.Since(began), err)
+	if err != nil {
+		return fmt.Errorf("apply %d steps of site %s up to record %d: %w", len(steps), site, upTo, err)
+	}
+	return nil
+}
+
+// A batch is one transaction's view of the orders that it changes. They are
+// written once, at the end, however many steps they took.
+type batch struct {
+	s        *Store
+	tx       *sql.Tx
+	site     string
+	at       time.Time
+	applied  uint64
+	numbers  int64
+	orders   map[string]*draft   // by id
+	active   map[assetKey]*draft // the open order; nil when there is none
+	episodes map[string]*episodeRow
+	touched  []*draft // in the order of first touch
+	log      [][]any
+	evidence [][]any
+	changed  []*episodeRow
+}
+
+type assetKey struct{ asset, faultClass string }
+
+type draft struct {
+	order *ticketing.Order
+	dirty bool
+}
+
+type episodeRow struct {
+	id        rules.EpisodeID
+	state     ticketing.EpisodeState
+	known     bool
+	severity  string
+	rule      string
+	simulated bool
+	onset     int64
+	activeAt  int64
+	clearedAt int64
+	dirty     bool
+}
+
+func (b *batch) step(ctx context.Context, t *rules.Transition) error {
+	if t.Episode.Site != b.site {
+		return fmt.Errorf("it is of another site than the batch, %s", b.site)
+	}
+	if t.Seq <= b.applied {
+		if seen, err := exists(ctx, b.tx, `SELECT 1 FROM log WHERE key = $1`, ticketing.StepKey(t)); err != nil || seen {
+			return err
+		}
+	}
+	ep, err := b.episode(ctx, t)
+	if err != nil {
+		return err
+	}
+	if ep.known && ep.state.Seq == t.Seq && ep.state.Ordinal == t.Ordinal {
+		return nil // twice in one batch
+	}
+	d, err := b.orderFor(ctx, ep, t)
+	if err != nil {
+		return err
+	}
+	var known *ticketing.EpisodeState
+	if ep.known {
+		known = &ep.state
+	}
+	crit := b.s.cfg.Criticality(t.Episode.Site, t.Episode.Asset)
+	entries := ticketing.Receive(d.order, known, t, crit, b.numbers+1, b.at)
+	if d.order == nil {
+		b.numbers++
+		d.order = &ticketing.Order{}
+	}
+	for i := range entries {
+		if err := b.append(d, &entries[i]); err != nil {
+			return err
+		}
+	}
+	if t.Evidence != nil {
+		doc, err := json.Marshal(t.Evidence)
+		if err != nil {
+			return fmt.Errorf("write evidence: %w", err)
+		}
+		b.evidence = append(b.evidence, []any{d.order.ID, entries[0].Version, string(doc)})
+	}
+	b.orders[d.order.ID] = d
+	key := assetKey{d.order.Asset, d.order.FaultClass}
+	if d.order.State.Active() {
+		b.active[key] = d
+	}
+	b.remember(ep, d.order.ID, t)
+	return nil
+}
+
+func (b *batch) append(d *draft, e *ticketing.Entry) error {
+	if err := d.order.Apply(e); err != nil {
+		return err
+	}
+	row, err := logRow(d.order.ID, e)
+	if err != nil {
+		return err
+	}
+	b.log = append(b.log, row)
+	if !d.dirty {
+		d.dirty = true
+		b.touched = append(b.touched, d)
+	}
+	return nil
+}
+
+func logRow(order string, e *ticketing.Entry) ([]any, error) {
+	doc, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write log entry: %w", err)
+	}
+	return []any{order, e.Version, e.Key, string(e.Kind), e.By, e.At.UnixNano(), e.Arrived.UnixNano(), string(doc)}, nil
+}
+
+// episode finds what is known of the step's episode.
+func (b *batch) episode(ctx context.Context, t *rules.Transition) (*episodeRow, error) {
+	if b.episodes == nil {
+		b.episodes = make(map[string]*episodeRow)
+		b.orders = make(map[string]*draft)
+		b.active = make(map[assetKey]*draft)
+	}
+	id := t.Episode.String()
+	if ep, ok := b.episodes[id]; ok {
+		return ep, nil
+	}
+	ep := &episodeRow{id: t.Episode}
+	var phase string
+	err := b.tx.QueryRowContext(ctx, `SELECT order_id, phase, severity, rule, simulated, onset, active_at, cleared_at, last_seq, last_ord
+		FROM episodes WHERE id = $1`, id).
+		Scan(&ep.state.Order, &phase, &ep.severity, &ep.rule, &ep.simulated, &ep.onset, &ep.activeAt, &ep.clearedAt, &ep.state.Seq, &ep.state.Ordinal)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return nil, fmt.Errorf("read: %w", err)
+	default:
+		ep.known, ep.state.Phase = true, parsePhase(phase)
+	}
+	b.episodes[id] = ep
+	return ep, nil
+}
+
+// orderFor finds the order that holds the episode or that it joins; one without
+// an order inside stands for the order to be opened.
+func (b *batch) orderFor(ctx context.Context, ep *episodeRow, t *rules.Transition) (*draft, error) {
+	if ep.known {
+		return b.load(ctx, ep.state.Order)
+	}
+	key := assetKey{t.Episode.Asset, t.Episode.FaultClass}
+	if d, ok := b.active[key]; ok {
+		return d, nil
+	}
+	var id string
+	err := b.tx.QueryRowContext(ctx, `SELECT id FROM orders WHERE site = $1 AND asset = $2 AND fault_class = $3 AND active = 1`,
+		b.site, key.asset, key.faultClass).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) && b.s.cfg.Warranty > 0 && t.Phase != rules.Cleared {
+		err = b.tx.QueryRowContext(ctx, `SELECT id FROM orders WHERE site = $1 AND asset = $2 AND fault_class = $3
+			AND state = $4 AND ended >= $5 ORDER BY ended DESC, id LIMIT 1`,
+			b.site, key.asset, key.faultClass, string(ticketing.Closed), t.At-int64(b.s.cfg.Warranty)).Scan(&id)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return &draft{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find its order: %w", err)
+	}
+	return b.load(ctx, id)
+}
+
+func (b *batch) load(ctx context.Context, id string) (*draft, error) {
+	if d, ok := b.orders[id]; ok {
+		return d, nil
+	}
+	o, err := readOrder(ctx, b.tx, id)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{order: o}
+	b.orders[id] = d
+	return d, nil
+}
+
+func (b *batch) remember(ep *episodeRow, order string, t *rules.Transition) {
+	late := ep.known && !ep.state.Before(t)
+	if !ep.known {
+		ep.activeAt, ep.simulated = t.At, t.Simulated
+	}
+	ep.known, ep.state.Order = true, order
+	if !late {
+		ep.state.Phase, ep.state.Seq, ep.state.Ordinal = t.Phase, t.Seq, t.Ordinal
+		ep.severity, ep.rule, ep.onset = t.Severity.String(), t.Rule, t.Onset
+		if t.Phase == rules.Cleared {
+			ep.clearedAt = t.At
+		}
+	} else {
+		ep.activeAt = min(ep.activeAt, t.At)
+	}
+	if !ep.dirty {
+		ep.dirty = true
+		b.changed = append(b.changed, ep)
+	}
+}
+
+// flush writes everything, orders first because the rest refers to them.
+func (b *batch) flush(ctx context.Context) error {
+	orders := make([][]any, 0, len(b.touched))
+	for _, d := range b.touched {
+		row, err := orderRow(d.order)
+		if err != nil {
+			return err
+		}
+		orders = append(orders, row)
+	}
+	episodes := make([][]any, 0, len(b.changed))
+	for _, ep := range b.changed {
+		episodes = append(episodes, []any{
+			ep.id.String(), ep.state.Order, ep.id.Site, ep.id.Asset, ep.id.FaultClass, ep.state.Phase.String(), ep.severity, ep.rule,
+			bit(ep.simulated), int64(ep.id.Seq), ep.onset, ep.activeAt, ep.clearedAt, int64(ep.state.Seq), int64(ep.state.Ordinal),
+		})
+	}
+	for _, t := range []struct {
+		prefix, suffix string
+		rows           [][]any
+	}{
+		{insertOrder, upsertOrder, orders},
+		{insertLog, "", b.log},
+		{insertEvidence, "", b.evidence},
+		{insertEpisode, upsertEpisode, episodes},
+	} {
+		if err := insert(ctx, b.tx, t.prefix, t.suffix, t.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ErrBackupPostgres says how to copy a PostgreSQL database.
+var ErrBackupPostgres = errors.New("the orders are in PostgreSQL: copy that database with pg_dump, its own tool")
+
+// Backup writes a consistent copy of the SQLite database to path while it is in
+// use. Orders, logs, pending facts and the applied position of every site are of
+// one moment. The file must not exist; it is on disk when Backup returns.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if !s.sqlite {
+		return ErrBackupPostgres
+	}
+	if _, err := os.Stat(path); err == nil {
+		return fmt.Errorf("back up orders to %s: the file exists", path)
+	}
+	// VACUUM INTO reads one snapshot and needs no lock that writers would feel.
+	if _, err := s.read.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+		return fmt.Errorf("back up orders to %s: %w", path, err)
+	}
+	return errors.Join(syncPath(path), syncPath(filepath.Dir(path)))
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
