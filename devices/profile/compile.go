@@ -306,7 +306,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 func (p *part) indexSlots() {
 	bySlot := make([]int32, p.plan.slots)
 	for i, pt := range p.points {
-		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required ||
+		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required || pt.quality != nil ||
 			pt.expr != nil || pt.scaleExpr != nil || bySlot[pt.src.index] != 0 {
 			return
 		}

@@ -46,7 +46,6 @@ type run struct {
 	used    int
 	trace   *Trace
 	trouble string // first problem of this message, for the failure list
-	pending bool   // a reading waits for metadata
 	points  map[string]any
 }
 
