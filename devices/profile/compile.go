@@ -77,6 +77,7 @@ type cond struct {
 	in            []value
 	not           []value
 	matches       *regexp.Regexp
+	differs       *regexp.Regexp
 	exists        *bool
 	text          string // as written, for traces
 	hasIn, hasNot bool
@@ -369,7 +370,14 @@ func (c *compiler) when(s *WhenSpec, names *scopeNames) []cond {
 			}
 			k.matches = re
 		}
-		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil {
+		if cs.Differs != "" {
+			re, err := regexp.Compile(cs.Differs)
+			if err != nil {
+				c.errorf(child(cs.At, "not_matches"), "%v", err)
+			}
+			k.differs = re
+		}
+		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil && k.differs == nil {
 			c.hintf(cs.At, "in: […], equals: …, not: […], matches: …, or exists: true", "the condition does not say what %s must be", *cs.Path)
 		}
 		out = append(out, k)

@@ -125,6 +125,9 @@ func (r *run) cond(k *cond) bool {
 	if k.hasNot && isOneOf(&v, k.not) {
 		return false
 	}
+	if k.differs != nil && (v.kind == noValue || k.differs.MatchString(v.text())) {
+		return false
+	}
 	return k.matches == nil || v.kind != noValue && k.matches.MatchString(v.text())
 }
 
