@@ -279,6 +279,7 @@ type CondSpec struct {
 	Equals  scalars    `json:"equals,omitempty" jsonschema:"this value"`
 	Not     scalars    `json:"not,omitempty" jsonschema:"none of these values"`
 	Matches string     `json:"matches,omitempty" jsonschema:"regular expression"`
+	Differs string     `json:"not_matches,omitempty" jsonschema:"regular expression that must not match"`
 	Exists  *bool      `json:"exists,omitempty" jsonschema:"whether the path is there"`
 }
 

@@ -171,9 +171,6 @@ func (r *run) statedUnit(p *point, res result, unit *devices.Unit) (result, stri
 	if unit == nil {
 		w := r.get(p.unitRef)
 		if w.kind == noValue || w.kind == nullValue || w.text() == "" {
-			if p.unitRef.kind == metaRef && r.d.waitsFor(r.binding) {
-				r.pending = true
-			}
 			return res, "" // no unit: the number as it is
 		}
 		if unit = devices.UnitByCode(w.text()); unit == nil {
