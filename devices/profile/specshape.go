@@ -144,6 +144,13 @@ func (s *UnitSpec) fixed() (string, bool) {
 	return "", false
 }
 
+// isFixed reports whether the unit is known before a message comes. One that the
+// message may state does not make words a measurement.
+func (s *UnitSpec) isFixed() bool {
+	_, fixed := s.fixed()
+	return fixed
+}
+
 // ScaleSpec is a factor or an expression.
 type ScaleSpec struct {
 	At     *yaml.Node

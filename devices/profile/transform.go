@@ -103,7 +103,8 @@ func (r *run) transform(p *point, v value) (res result, absent bool) {
 
 // number is the numeric half of the transformation.
 func (r *run) number(p *point, v value, unit *devices.Unit) result {
-	numeric := p.kindKnown && (p.kind == devices.Gauge || p.kind == devices.Counter) || p.typ == numberType
+	numeric := p.kindKnown && (p.kind == devices.Gauge || p.kind == devices.Counter) || p.typ == numberType ||
+		!p.kindKnown && p.typ == autoType && p.unitRef != nil && r.statesUnit(p)
 	switch v.kind {
 	case stringValue:
 		if !numeric {
@@ -164,6 +165,12 @@ func (r *run) number(p *point, v value, unit *devices.Unit) result {
 		return bad("out of range: " + strconv.FormatFloat(res.num, 'g', -1, 64))
 	}
 	return res
+}
+
+// statesUnit reports whether the message says in what its value is measured.
+func (r *run) statesUnit(p *point) bool {
+	w := r.get(p.unitRef)
+	return w.kind != noValue && w.kind != nullValue && w.text() != ""
 }
 
 // statedUnit converts by the unit that the message states.
