@@ -175,6 +175,9 @@ func (r *run) availability(rule *topicRule) bool {
 		return false
 	}
 	v := r.get(a.ref)
+	if v.kind == noValue && r.root.kind == stringValue {
+		v = r.root // a bare word, where other releases send a document
+	}
 	if v.kind == noValue || v.kind == nullValue {
 		return false
 	}

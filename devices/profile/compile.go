@@ -77,6 +77,7 @@ type cond struct {
 	in            []value
 	not           []value
 	matches       *regexp.Regexp
+	differs       *regexp.Regexp
 	exists        *bool
 	text          string // as written, for traces
 	hasIn, hasNot bool
@@ -306,7 +307,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 func (p *part) indexSlots() {
 	bySlot := make([]int32, p.plan.slots)
 	for i, pt := range p.points {
-		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required ||
+		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required || pt.quality != nil ||
 			pt.expr != nil || pt.scaleExpr != nil || bySlot[pt.src.index] != 0 {
 			return
 		}
@@ -369,7 +370,14 @@ func (c *compiler) when(s *WhenSpec, names *scopeNames) []cond {
 			}
 			k.matches = re
 		}
-		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil {
+		if cs.Differs != "" {
+			re, err := regexp.Compile(cs.Differs)
+			if err != nil {
+				c.errorf(child(cs.At, "not_matches"), "%v", err)
+			}
+			k.differs = re
+		}
+		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil && k.differs == nil {
 			c.hintf(cs.At, "in: […], equals: …, not: […], matches: …, or exists: true", "the condition does not say what %s must be", *cs.Path)
 		}
 		out = append(out, k)

@@ -310,7 +310,7 @@ func (r *run) begin(rule *topicRule, captures []string) {
 	r.rule, r.captures, r.profile = rule, captures, rule.profile
 	r.used, r.elements = 0, 0
 	r.rootTimeOK, r.current = timeUnknown, nil
-	r.historical, r.pending, r.trouble = false, false, ""
+	r.historical, r.trouble = false, ""
 	r.binding, r.root, r.scope = nil, value{}, value{}
 	r.rootSlots = r.rootSlots[:0]
 	r.slots = nil
@@ -422,6 +422,14 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 	}
 	r.binding = b
 	st := &r.d.states[b.dev.Index]
+	if p.needsMeta && r.d.waitsFor(b) && r.d.wait(r, b) {
+		st.counts.Decoded++
+		st.counts.Pending++
+		if r.trace != nil {
+			r.tracef("points", "%s waits to be described", b.dev.ID)
+		}
+		return true, nil
+	}
 	if st.zone != nil {
 		r.site = st.zone
 		defer func() { r.site = r.d.zone }()
@@ -444,7 +452,7 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 		}
 	} else {
 		for i, pt := range p.points {
-			if pt.src != nil && pt.src.kind == slotRef && !pt.required && r.slots[pt.src.index].kind == noValue {
+			if pt.src != nil && pt.src.kind == slotRef && !pt.required && pt.quality == nil && r.slots[pt.src.index].kind == noValue {
 				continue
 			}
 			if err := r.point(p, pt, i, b, ns, own, quality); err != nil {

@@ -101,6 +101,13 @@ func (c *scopeNames) word(n *yaml.Node, name, path string) *ref {
 	}
 	for i := len(c.frames) - 1; i >= 0; i-- {
 		f := &c.frames[i]
+		if k := slices.Index(f.names, name); k >= 0 {
+			if path != "" {
+				c.checkPath(n, path)
+				return &ref{kind: framePath, index: i, field: frameNames + k, text: path}
+			}
+			return &ref{kind: frameRef, index: i, field: frameNames + k}
+		}
 		field := -1
 		switch {
 		case f.as != "" && f.as == name:
@@ -128,13 +135,6 @@ func (c *scopeNames) word(n *yaml.Node, name, path string) *ref {
 			case "path":
 				return &ref{kind: frameRef, index: i, field: framePathField}
 			}
-		}
-		if k := slices.Index(f.names, name); k >= 0 {
-			if path != "" {
-				c.checkPath(n, path)
-				return &ref{kind: framePath, index: i, field: frameNames + k, text: path}
-			}
-			return &ref{kind: frameRef, index: i, field: frameNames + k}
 		}
 	}
 	if path == "" {

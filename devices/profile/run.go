@@ -46,7 +46,6 @@ type run struct {
 	used    int
 	trace   *Trace
 	trouble string // first problem of this message, for the failure list
-	pending bool   // a reading waits for metadata
 	points  map[string]any
 }
 
@@ -124,6 +123,9 @@ func (r *run) cond(k *cond) bool {
 		return false
 	}
 	if k.hasNot && isOneOf(&v, k.not) {
+		return false
+	}
+	if k.differs != nil && (v.kind == noValue || k.differs.MatchString(v.text())) {
 		return false
 	}
 	return k.matches == nil || v.kind != noValue && k.matches.MatchString(v.text())

@@ -144,6 +144,13 @@ func (s *UnitSpec) fixed() (string, bool) {
 	return "", false
 }
 
+// isFixed reports whether the unit is known before a message comes. One that the
+// message may state does not make words a measurement.
+func (s *UnitSpec) isFixed() bool {
+	_, fixed := s.fixed()
+	return fixed
+}
+
 // ScaleSpec is a factor or an expression.
 type ScaleSpec struct {
 	At     *yaml.Node
@@ -279,6 +286,7 @@ type CondSpec struct {
 	Equals  scalars    `json:"equals,omitempty" jsonschema:"this value"`
 	Not     scalars    `json:"not,omitempty" jsonschema:"none of these values"`
 	Matches string     `json:"matches,omitempty" jsonschema:"regular expression"`
+	Differs string     `json:"not_matches,omitempty" jsonschema:"regular expression that must not match"`
 	Exists  *bool      `json:"exists,omitempty" jsonschema:"whether the path is there"`
 }
 

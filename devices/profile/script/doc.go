@@ -8,7 +8,9 @@
 //
 // A codec sees its arguments and nothing else. Its top level runs anew for each
 // message, what it leaves in the global object is removed, and the built-in
-// objects are frozen, so no message can change what the next one gives. The
+// objects are frozen, so no message can change what the next one gives. (A codec
+// that adds methods to String.prototype and the like gets built-ins that are not
+// frozen, and a new engine for each message, which takes a millisecond or two.) The
 // clock stands at the receive time, the time zone is UTC, Math.random is a fixed
 // sequence for each message. There is no require, no eval, no Function
 // constructor, no Proxy, no timer and no host object; console swallows what it

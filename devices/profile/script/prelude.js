@@ -1,6 +1,6 @@
 // Makes the global object of a codec: deterministic, and bounded where the
 // engine cannot interrupt itself.
-(function (limit) {
+(function (limit, freeze) {
   "use strict";
   var global = globalThis;
 
@@ -162,9 +162,9 @@
   // What one message does to the built-ins must not reach the next. The
   // prototypes of Object and Error stay writable, because codecs shadow their
   // members ("toString", "name", "message"), but nothing can be added to them.
-  ["Array", "ArrayBuffer", "Boolean", "DataView", "Date", "Float32Array", "Float64Array", "Int16Array", "Int32Array", "Int8Array",
+  (freeze ? ["Array", "ArrayBuffer", "Boolean", "DataView", "Date", "Float32Array", "Float64Array", "Int16Array", "Int32Array", "Int8Array",
     "JSON", "Map", "Math", "Number", "RegExp", "Set", "String", "Symbol", "Uint16Array", "Uint32Array", "Uint8Array",
-    "Uint8ClampedArray", "WeakMap", "WeakSet"].forEach(function (name) {
+    "Uint8ClampedArray", "WeakMap", "WeakSet"] : []).forEach(function (name) {
     var object = global[name];
     if (object && object.prototype) {
       Object.freeze(object.prototype);
@@ -173,11 +173,13 @@
       Object.freeze(object);
     }
   });
-  Object.freeze(Object.getPrototypeOf(Uint8Array.prototype));
-  Object.freeze(Object.getPrototypeOf(function () {}));
-  Object.preventExtensions(Object.prototype);
-  Object.preventExtensions(Error.prototype);
-  Object.freeze(Object);
+  if (freeze) {
+    Object.freeze(Object.getPrototypeOf(Uint8Array.prototype));
+    Object.freeze(Object.getPrototypeOf(function () {}));
+    Object.preventExtensions(Object.prototype);
+    Object.preventExtensions(Error.prototype);
+    Object.freeze(Object);
+  }
 
   var stringify = JSON.stringify, ToString = String;
   return {

@@ -37,8 +37,8 @@ type Runner struct {
 	random  uint64
 
 	mu    sync.Mutex // guards turn against a late watchdog
-	turn  uint64
-	cause error // why the running call was interrupted
+	turn  uint64     // changes at the start and at the end of each call
+	cause error      // why the running call was interrupted
 }
 
 // NewRunner makes an engine. It costs about a millisecond and some hundred
@@ -47,27 +47,32 @@ func (p *Program) NewRunner() (*Runner, error) {
 	if p.dead.Load() {
 		return nil, &Error{Codec: p.name, Reason: ErrDead.Error(), Err: ErrDead}
 	}
-	r := &Runner{p: p, vm: goja.New()}
+	r := &Runner{p: p}
+	return r, r.renew()
+}
+
+// renew starts with an engine that no codec has run in.
+func (r *Runner) renew() error {
+	r.vm = goja.New()
 	r.vm.SetMaxCallStackSize(maxCalls)
 	r.vm.SetTimeSource(func() time.Time { return r.now })
 	r.vm.SetRandSource(r.next)
-	r.vm.SetParserOptions()
 	v, err := r.vm.RunProgram(prelude)
 	if err != nil {
-		return nil, fmt.Errorf("prepare the engine of codec %s: %w", p.name, err)
+		return fmt.Errorf("prepare the engine of codec %s: %w", r.p.name, err)
 	}
 	setup, _ := goja.AssertFunction(v)
-	made, err := setup(goja.Undefined(), r.vm.ToValue(maxElements))
+	made, err := setup(goja.Undefined(), r.vm.ToValue(maxElements), r.vm.ToValue(!r.p.extends))
 	if err != nil {
-		return nil, fmt.Errorf("prepare the engine of codec %s: %w", p.name, err)
+		return fmt.Errorf("prepare the engine of codec %s: %w", r.p.name, err)
 	}
 	o := made.ToObject(r.vm)
 	r.call, _ = goja.AssertFunction(o.Get("call"))
 	r.hasAny, _ = goja.AssertFunction(o.Get("has"))
-	if r.factory, err = r.vm.RunProgram(p.factory); err != nil {
-		return nil, p.position(err)
+	if r.factory, err = r.vm.RunProgram(r.p.factory); err != nil {
+		return r.p.position(err)
 	}
-	return r, nil
+	return nil
 }
 
 // next is a splitmix64 generator that starts anew with each message.
@@ -85,6 +90,11 @@ func (r *Runner) next() float64 {
 func (r *Runner) Decode(dst []byte, in Input) ([]byte, Output, error) {
 	var out Output
 	var json string
+	if r.p.extends && r.turn > 0 {
+		if err := r.renew(); err != nil {
+			return dst, Output{}, err
+		}
+	}
 	err := r.guarded(func() error {
 		r.now, r.random = time.Unix(0, in.ReceiveTime).UTC(), 0
 		bytes := make([]any, len(in.Bytes))

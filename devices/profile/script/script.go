@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,7 @@ type Program struct {
 	name    string
 	cfg     Config
 	factory *goja.Program
+	extends bool // the codec adds to built-in objects
 	dead    *atomic.Bool
 }
 
@@ -92,6 +94,11 @@ const opening = "(function(module,exports){"
 var preludeSource string
 
 var prelude = goja.MustCompile("prelude.js", preludeSource, true)
+
+// extension finds codecs that add methods to built-in objects, an old habit.
+// They get built-ins that are not frozen, and a new engine for each message.
+var extension = regexp.MustCompile(`\b(Array|Boolean|Date|Error|Function|JSON|Math|Number|Object|RegExp|String|\w+Array|DataView|ArrayBuffer)(\.prototype)?(\.\w+|\[[^\]]*\])\s*=[^=]` +
+	`|\bdefineProperty\s*\(\s*(Array|Boolean|Date|Error|Function|Number|String|Object)\.prototype`)
 
 // Compile parses a codec, runs its top level once within the limits and makes
 // sure that it has the function of its API.
@@ -105,7 +112,7 @@ func Compile(name, source string, cfg Config) (*Program, error) {
 	if cfg.MaxMemory == 0 {
 		cfg.MaxMemory = 64 << 20
 	}
-	p := &Program{name: name, cfg: cfg, dead: new(atomic.Bool)}
+	p := &Program{name: name, cfg: cfg, dead: new(atomic.Bool), extends: extension.MatchString(source)}
 	if err := p.check(source); err != nil {
 		return nil, err
 	}

@@ -86,7 +86,9 @@ func TestArguments(t *testing.T) {
 		"not numbers":  {`function decodeUplink(i) { return {data: {a: NaN, b: 1/0, c: undefined, d: null}} }`, `{"a":null,"b":null,"d":null}`},
 		"typed arrays": {`function decodeUplink(i) { var b = new ArrayBuffer(4), v = new DataView(b); new Uint8Array(b).set([0x41, 0x41, 0x99, 0x9a]); return {data: {f: v.getFloat32(0).toFixed(1), u: new Uint8Array([1, 2]).length, a: new Array(3).length, o: Array.of(1, 2)}} }`,
 			`{"f":"12.1","u":2,"a":3,"o":[1,2]}`},
-		"console": {`function decodeUplink(i) { console.log("x", i); return {data: {}} }`, `{}`},
+		"added method":        {`String.prototype.twice = function () { return this + this }; function decodeUplink(i) { return {data: {a: "x".twice()}} }`, `{"a":"xx"}`},
+		"guarded replacement": {`if (!Object.assign) { Object.defineProperty(Object, "assign", {value: null}) } function decodeUplink(i) { return {data: Object.assign({}, {a: 1})} }`, `{"a":1}`},
+		"console":             {`function decodeUplink(i) { console.log("x", i); return {data: {}} }`, `{}`},
 	} {
 		if got := decode(t, runner(t, c.source, Config{})); got != c.want {
 			t.Errorf("%s: got %s", name, got)
@@ -151,6 +153,8 @@ func TestNothingIsLeftForTheNextMessage(t *testing.T) {
 		"function":         `function f() {} function decodeUplink(i) { f.n = (f.n || 0) + 1; return {data: {n: f.n}} }`,
 		"random":           `function decodeUplink(i) { return {data: {n: Math.random()}} }`,
 		"date":             `function decodeUplink(i) { return {data: {n: Date.now(), m: new Date()}} }`,
+		"frozen built-in":  `function decodeUplink(i) { var p = [].constructor.prototype; p.n = (p.n || 0) + 1; return {data: {n: [].n || 1}} }`,
+		"added method":     `String.prototype.n = (String.prototype.n || 0) + 1; Object.assign = function () { return 7 }; function decodeUplink(i) { return {data: {n: "".n, a: Object.assign()}} }`,
 		"symbol":           `function decodeUplink(i) { var s = Symbol.for("x"); Array[s] = (Array[s] || 0) + 1; return {data: {n: Array[s] || 1}} }`,
 	} {
 		r := runner(t, source, Config{})
