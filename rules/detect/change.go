@@ -97,7 +97,7 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 		}
 		return Verdict{}
 	}
-	out.Score = furthest / (furthest + changeOn)
+	out.Score, out.Strength = furthest/(furthest+changeOn), furthest/changeOn
 	if c.rest > 0 {
 		c.rest--
 		out.Score = min(out.Score, 0.499)
