@@ -69,7 +69,7 @@ influxdb: {url: %q, org: %s, bucket: %s, token: %q}
 
 	replay := exec.Command(program, "replay", "--csv", filepath.Join(recordings(t), imbalance),
 		"--map", "../../../configs/replay/skab.yaml", "--broker", broker.URL(),
-		"--speed", fmt.Sprintf("%dx", speed), "--start", start.Format(time.RFC3339))
+		"--estate-clock", "--speed", fmt.Sprintf("%dx", speed), "--start", start.Format(time.RFC3339))
 	if out, err := replay.CombinedOutput(); err != nil {
 		t.Fatalf("replay: %v\n%s", err, out)
 	}
