@@ -59,7 +59,7 @@ type Daemon struct {
 	writers map[string]*journal.Writer
 	chains  map[string]*chain
 	inbound inbound
-	influx  *history.Writer
+	influx  *history.Config // of each site's writer; nil without InfluxDB
 	outlets []*historian
 	board   listener
 	control control
@@ -296,9 +296,15 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 	}
 	d.chains[site] = c
 	if d.influx != nil {
+		cfg := *d.influx
+		cfg.Site = site
+		writer, err := history.NewWriter(cfg)
+		if err != nil {
+			return err
+		}
 		d.outlets = append(d.outlets, &historian{
 			site: site, log: d.log.With("site", site), journal: d.journal, configs: d.configs,
-			writer: d.influx, epoch: w.Epoch(), now: w.Now,
+			writer: writer, epoch: w.Epoch(), now: w.Now,
 		})
 	}
 	return nil
@@ -317,12 +323,11 @@ func (d *Daemon) openInflux() error {
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	var err error
-	d.influx, err = history.NewWriter(history.Config{
+	d.influx = &history.Config{
 		URL: s.URL, Org: s.Org, Bucket: s.Bucket, Token: token,
 		Logger: d.log.With("room", "history"), Metrics: history.NewMetrics(d.registry),
-	})
-	return err
+	}
+	return nil
 }
 
 // criticality is asked by the store for the asset of an episode.
