@@ -113,3 +113,21 @@ func TestPublisherEndsWithItsContexts(t *testing.T) {
 		t.Errorf("want what is not confirmed, got %v", err)
 	}
 }
+
+func BenchmarkPublisher(b *testing.B) {
+	broker := mosquittotest.Start(b, mosquittotest.Options{Config: mosquittotest.ForLoad})
+	p, err := NewPublisher(b.Context(), PublisherConfig{Broker: Broker{URL: broker.URL()}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	payload := make([]byte, 160)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Publish(b.Context(), "facility/pump/load-000123/telemetry", payload, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := p.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
