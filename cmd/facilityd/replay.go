@@ -87,7 +87,6 @@ start it with "facilityd run --clock estate", clock.factor: %g, and add --estate
 	f.StringVar(&startText, "start", "", "time of the first row on the estate clock; empty: now")
 	f.BoolVar(&check, "check", false, "read everything and print the first messages, publish nothing")
 	brokerFlags(cmd)
-	f.Lookup("broker").Annotations = nil // not needed with --check
 	_ = cmd.MarkFlagRequired("csv")
 	_ = cmd.MarkFlagRequired("map")
 	return cmd
@@ -152,16 +151,17 @@ func replay(cmd *cobra.Command, csvFile, mapFile string, opt recording.Options, 
 	published := 0
 	err = recording.Play(cmd.Context(), r, clock, func(ctx context.Context, m simulator.Message) error {
 		published++
-		return p.publish(ctx, m)
+		return p.PublishQoS(ctx, m.Topic, m.Payload, m.QoS, m.Retain)
 	})
 	if cmd.Context().Err() != nil {
 		err = nil // Ctrl-C
 	}
-	err = errors.Join(err, p.close())
+	err = errors.Join(err, closePublisher(cmd.Context(), p))
+	confirmed, _ := p.Confirmed()
 	_ = bar.Exit()
 	fmt.Fprintf(cmd.OutOrStdout(), "published %s messages of %s rows in %v, %s confirmed, %s sent again\n",
 		humanize.Comma(int64(published)), humanize.Comma(int64(r.Rows)), time.Since(began).Round(time.Millisecond),
-		humanize.Comma(int64(p.confirmed)), humanize.Comma(int64(p.again)))
+		humanize.Comma(int64(confirmed)), humanize.Comma(int64(p.Repeated())))
 	skipped(cmd, r)
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/facilityd/facilityd/devices/simulator"
+	"github.com/facilityd/facilityd/devices/mqtt"
 	"github.com/facilityd/facilityd/devices/simulator/load"
 )
 
@@ -64,7 +64,7 @@ see "facilityd demo".`,
 				ctx, cancel = context.WithTimeout(ctx, duration)
 				defer cancel()
 			}
-			var publishers []*publisher
+			var publishers []*mqtt.Publisher
 			for range connections {
 				p, err := newPublisher(cmd, max(1, inFlight/connections))
 				if err != nil {
@@ -87,10 +87,11 @@ see "facilityd demo".`,
 	f.IntVar(&connections, "connections", 1, "connections to the broker; a device stays on one")
 	f.IntVar(&inFlight, "in-flight", 1000, "messages that are not yet confirmed, at most")
 	brokerFlags(cmd)
+	_ = cmd.MarkFlagRequired("broker")
 	return cmd
 }
 
-func simulate(ctx context.Context, cmd *cobra.Command, g *load.Generator, publishers []*publisher, rate float64, messages int) error {
+func simulate(ctx context.Context, cmd *cobra.Command, g *load.Generator, publishers []*mqtt.Publisher, rate float64, messages int) error {
 	total := int64(messages)
 	if messages == 0 {
 		total = -1
@@ -100,16 +101,17 @@ func simulate(ctx context.Context, cmd *cobra.Command, g *load.Generator, publis
 	pace := load.Pace{Rate: rate, Messages: messages, Now: time.Now, Sleep: sleep}
 	sent, err := g.Run(ctx, pace, func(ctx context.Context, device int, topic string, payload []byte) error {
 		_ = bar.Add(1)
-		return publishers[device%len(publishers)].publish(ctx, simulator.Message{Topic: topic, Payload: payload, QoS: 1})
+		return publishers[device%len(publishers)].Publish(ctx, topic, payload, false)
 	})
 	if ctx.Err() != nil {
 		err = nil // the duration is over, or Ctrl-C
 	}
-	confirmed, again := 0, 0
+	var confirmed, again uint64
 	for _, p := range publishers {
-		err = errors.Join(err, p.close())
-		confirmed += p.confirmed
-		again += p.again
+		err = errors.Join(err, closePublisher(cmd.Context(), p))
+		n, _ := p.Confirmed()
+		confirmed += n
+		again += p.Repeated()
 	}
 	took := time.Since(began)
 	_ = bar.Exit()
