@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
@@ -238,6 +237,10 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 		op.number, op.counter = number, true
 	case devices.State:
 		op.number, op.word = number, word
+		op.words = make([]string, len(role.Words))
+		for k, w := range role.Words {
+			op.words[k] = w.Name
+		}
 		op.truth = func(ctx *evalContext) Truth {
 			if p := ctx.known(slot); p != nil {
 				return truthOf(p.value != 0)
@@ -246,6 +249,8 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 		}
 	case devices.Event:
 		op.event, op.word = true, word
+	case devices.Availability:
+		op.word, op.words = word, []string{"online", "offline", "degraded", "unknown"}
 	default:
 		op.word = word
 	}
@@ -272,6 +277,7 @@ func (c *compiler) member(n *ast.MemberNode) operand {
 	slot := c.rule.factSlot(spec)
 	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, fixed: true}
 	if spec.Word {
+		op.words = spec.Values
 		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.consts.facts[slot].Word, true }
 	} else {
 		op.number = func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.facts[slot].Value, true }
@@ -399,6 +405,9 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		c.errorf(loc, "events are counted: count(door_event == \"…\", 30m) >= 3", "an event has no lasting value to compare")
 		return badOperand(loc)
 	}
+	if !c.checkWord(a, b) || !c.checkWord(b, a) {
+		return badOperand(loc)
+	}
 	if a.text != nil || b.text != nil || a.number == nil && a.word != nil || b.number == nil && b.word != nil {
 		if op != "==" && op != "!=" {
 			c.errorf(loc, "", "words are compared with == and != only")
@@ -453,6 +462,22 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 	return res
 }
 
+// checkWord reports a word that a role or a fact never says.
+func (c *compiler) checkWord(op, text operand) bool {
+	if text.text == nil || op.words == nil {
+		return true
+	}
+	if slices.Contains(op.words, *text.text) {
+		return true
+	}
+	if len(op.words) == 0 {
+		c.errorf(text.loc, fmt.Sprintf("write %s, or not %s", op.what, op.what), "%s is a truth value, it has no words", op.what)
+	} else {
+		c.errorf(text.loc, diag.DidYouMean(*text.text, op.words), "%s never says %q", op.what, *text.text)
+	}
+	return false
+}
+
 func (c *compiler) membership(n *ast.BinaryNode) operand {
 	loc := location(n)
 	a := c.compile(n.Left)
@@ -472,6 +497,9 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		case op.bad:
 			return op
 		case op.text != nil && a.word != nil:
+			if !c.checkWord(a, op) {
+				return badOperand(loc)
+			}
 			words = append(words, *op.text)
 		case op.constant && a.number != nil:
 			_, b, ok := c.unify(a, op, op.loc)
@@ -529,28 +557,15 @@ func (c *compiler) inUnit(op operand, unit string, partner string) (operand, boo
 		c.errorf(op.loc, fmt.Sprintf("%s is in %s", partner, want), "unit mismatch: %s against %s", op.what, partner)
 		return badOperand(op.loc), false
 	}
-	if op.lit == nil {
-		v, ok := convert(op.value, op.unit, unit)
-		if !ok {
-			return mismatch()
-		}
-		op.value, op.unit = v, unit
-		op.number = func(*evalContext) (float64, bool) { return v, true }
-		return op, true
+	from := op.unit
+	if op.lit != nil {
+		from = op.lit.unit
 	}
-	s, ok := unitSpellings[op.lit.unit]
+	v, ok := toUnit(op.value, from, unit)
 	if !ok {
 		return mismatch()
 	}
-	v := op.lit.value*s.factor + s.offset
-	if unit == "K" && s.canonical == "°C" && s.factor == 1 {
-		s.canonical = "K" // a difference written in degrees
-	}
-	v, ok = convert(v, s.canonical, unit)
-	if !ok {
-		return mismatch()
-	}
-	res := constantOperand(math.Round(v*1e12)/1e12, op.loc)
+	res := constantOperand(v, op.loc)
 	res.unit, res.what = unit, op.what
 	return res, true
 }
@@ -560,7 +575,7 @@ func (c *compiler) unify(a, b operand, loc file.Location) (operand, operand, boo
 	switch {
 	case a.constant && b.constant:
 		if a.lit != nil {
-			unit := unitSpellings[a.lit.unit].canonical
+			unit := canonicalUnit(a.lit.unit)
 			var ok bool
 			if a, ok = c.inUnit(a, unit, b.what); !ok {
 				return a, b, false
@@ -578,8 +593,8 @@ func (c *compiler) unify(a, b operand, loc file.Location) (operand, operand, boo
 	if a.unit == b.unit || a.plain || b.plain {
 		return a, b, true
 	}
-	factor, ok := convert(1, b.unit, a.unit)
-	if !ok {
+	factor, ok := unitFactor(b.unit, a.unit)
+	if !ok || a.unit == "°C" || b.unit == "°C" {
 		name := func(op operand) string {
 			if op.unit == "" {
 				return op.what + " has no unit"
@@ -609,7 +624,7 @@ func (c *compiler) arithmetic(op string, a, b operand, loc file.Location) operan
 		switch {
 		case op == "-" && a.unit == "°C" && b.unit == "°C":
 			res.unit = "K"
-		case a.unit == "°C" && b.lit != nil && unitSpellings[b.lit.unit].canonical == "K":
+		case a.unit == "°C" && b.lit != nil && canonicalUnit(b.lit.unit) == "K":
 			b, _ = c.inUnit(b, "K", a.what)
 			res.unit = "°C"
 		case a.unit == "°C" && b.unit == "K":
@@ -666,10 +681,9 @@ func (c *compiler) own(op operand) (operand, bool) {
 	if op.lit.unit == "%" {
 		return constantOperand(op.value/100, op.loc), true
 	}
-	s, ok := unitSpellings[op.lit.unit]
-	if !ok {
+	if devices.UnitByCode(op.lit.unit) == nil {
 		c.errorf(op.loc, "", "%s is a duration, not a factor", op.what)
 		return op, false
 	}
-	return c.inUnit(op, s.canonical, op.what)
+	return c.inUnit(op, canonicalUnit(op.lit.unit), op.what)
 }

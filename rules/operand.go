@@ -73,6 +73,7 @@ type operand struct {
 	value    float64
 	lit      *literal   // a number with a unit, not yet brought to one
 	text     *string    // a string literal
+	words    []string   // what word may be; nil when that is open
 	role     int        // slot of the role when the operand is just that; else -1
 	event    bool       // an event role: only a function may look at it
 	count    numberFunc // a count: known to be at least so much, and whether that is all

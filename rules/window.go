@@ -402,12 +402,12 @@ func compileHeld(c *compiler, name string, args []ast.Node, loc file.Location) o
 	if !ok {
 		return badOperand(loc)
 	}
-	d, ok := c.durationArg(name, args[1])
+	span, ok := c.spanArg(name, args[1])
 	if !ok {
 		return badOperand(loc)
 	}
 	i := c.slotFor(name, args, 0)
-	f, need := cond.truth, int64(d)
+	f := cond.truth
 	return operand{role: -1, loc: loc, what: "held(" + c.text(args[0]) + ")", stateful: true, truth: func(ctx *evalContext) Truth {
 		s, done := ctx.slot(i)
 		if !done {
@@ -423,6 +423,7 @@ func compileHeld(c *compiler, name string, args []ast.Node, loc file.Location) o
 		if s.val != True {
 			return s.val
 		}
+		need := span(ctx)
 		if s.acc >= need {
 			return True
 		}
