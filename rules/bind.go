@@ -148,7 +148,9 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 		}
 		lanes := e.lanes(d, r)
 		for lane := range lanes {
-			out = append(out, binding{d, uint8(lane), e.resolve(a, d, lane, r)})
+			if bind := e.resolve(a, d, lane, r); r.possible(bind) {
+				out = append(out, binding{d, uint8(lane), bind})
+			}
 		}
 	}
 	known := func(b binding) bool {

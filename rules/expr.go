@@ -84,8 +84,9 @@ type Condition struct {
 	Text     string // as written
 	eval     truthFunc
 	stateful bool
-	roles    []int // slots of the roles it reads, ascending
-	gauges   []int // those of them that are sampled, not told on change
+	roles    []int  // slots of the roles it reads, ascending
+	gauges   []int  // those of them that are sampled, not told on change
+	requires uint64 // roles, a bit each, that must be known for it to be true
 	limit    numberFunc
 	limitOf  int // slot of the role that limit is drawn for; -1 for none
 }
@@ -102,7 +103,7 @@ func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	if !ok {
 		return Condition{}, false
 	}
-	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, limit: c.drawn, limitOf: c.limitOf}
+	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf}
 	cond.roles = slices.Sorted(maps.Keys(c.uses))
 	for _, slot := range cond.roles {
 		if k := c.rule.roles[slot].role.Kind; k == devices.Gauge || k == devices.Counter {
@@ -217,7 +218,7 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 	if c.anchor {
 		c.rule.roles[slot].anchor = true
 	}
-	op := operand{role: slot, loc: loc, what: role.Name, unit: role.Unit}
+	op := operand{role: slot, loc: loc, what: role.Name, unit: role.Unit}.needing(1 << slot)
 	number := func(ctx *evalContext) (float64, bool) {
 		if p := ctx.known(slot); p != nil {
 			return p.value, true
@@ -313,7 +314,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 		if !ok {
 			return badOperand(op.loc)
 		}
-		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition"}
+		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition", needTrue: t.needFalse, needFalse: t.needTrue}
 	case "-":
 		if op.number == nil {
 			c.errorf(op.loc, "", "%s is not a number", op.what)
@@ -327,7 +328,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 			}
 			return neg
 		}
-		return operand{number: scaled(op.number, -1, 0), fixed: op.fixed, role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}
+		return operand{number: scaled(op.number, -1, 0), fixed: op.fixed, role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}.needing(op.needTrue)
 	case "+":
 		return op
 	}
@@ -348,11 +349,13 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		if !ok1 || !ok2 {
 			return badOperand(loc)
 		}
-		f := andOf
+		res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
 		if n.Operator == "or" || n.Operator == "||" {
-			f = orOf
+			res.truth, res.needTrue, res.needFalse = orOf(a, b), a.needTrue&b.needTrue, a.needFalse|b.needFalse
+		} else {
+			res.truth, res.needTrue, res.needFalse = andOf(a, b), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
-		return operand{truth: f(a, b), role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
+		return res
 	case "<", "<=", ">", ">=", "==", "!=":
 		if k, ok := n.Right.(*ast.IntegerNode); ok && k.Value >= 0 {
 			c.countRoom = min(max(k.Value+1, 4), maxCount)
@@ -400,7 +403,7 @@ func (c *compiler) asTruth(op operand) (operand, bool) {
 }
 
 func (c *compiler) comparison(op string, a, b operand, loc file.Location) operand {
-	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
+	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}.needing(a.needTrue | b.needTrue)
 	if a.event || b.event {
 		c.errorf(loc, "events are counted: count(door_event == \"…\", 30m) >= 3", "an event has no lasting value to compare")
 		return badOperand(loc)
@@ -540,7 +543,7 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		}
 		return False
 	}
-	return operand{truth: truth, role: -1, loc: loc, stateful: a.stateful, what: "a condition"}
+	return operand{truth: truth, role: -1, loc: loc, stateful: a.stateful, what: "a condition"}.needing(a.needTrue)
 }
 
 // inUnit brings a constant to the unit of its partner. A plain number takes
@@ -617,7 +620,7 @@ func (c *compiler) arithmetic(op string, a, b operand, loc file.Location) operan
 		c.errorf(bad.loc, "", "%s is not a number", bad.what)
 		return badOperand(loc)
 	}
-	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, fixed: a.fixed && b.fixed, what: "the result of " + op}
+	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, fixed: a.fixed && b.fixed, what: "the result of " + op}.needing(a.needTrue | b.needTrue)
 	var ok bool
 	switch op {
 	case "+", "-":

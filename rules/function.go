@@ -139,7 +139,7 @@ func compileAbs(c *compiler, name string, args []ast.Node, loc file.Location) op
 	}
 	f := x.number
 	return operand{role: -1, loc: loc, what: "abs(" + x.what + ")", unit: x.unit, stateful: x.stateful,
-		number: func(ctx *evalContext) (float64, bool) { v, ok := f(ctx); return math.Abs(v), ok }}
+		number: func(ctx *evalContext) (float64, bool) { v, ok := f(ctx); return math.Abs(v), ok }}.needing(x.needTrue)
 }
 
 func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) operand {
@@ -161,7 +161,7 @@ func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) op
 		}
 		ctx.expiry = min(ctx.expiry, p.validTo)
 		return truthOf(p.quality == devices.Bad)
-	}}
+	}}.needing(x.needTrue)
 }
 
 // compileMinMax is max over arguments or, with a duration, over time.
@@ -244,6 +244,7 @@ func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func(
 		}
 		parts, names = append(parts, op.number), append(names, op.what)
 		res.stateful = res.stateful || op.stateful
+		res = res.needing(res.needTrue | op.needTrue)
 	}
 	res.unit = first.unit
 	if percent {
