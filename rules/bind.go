@@ -141,14 +141,16 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 	var out []binding
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
-			if !r.clock || d.dev.Interval > 0 {
+			if !r.clock || d.dev.Interval > 0 || d.dev.Silence > 0 {
 				out = append(out, binding{dev: d})
 			}
 			continue
 		}
 		lanes := e.lanes(d, r)
 		for lane := range lanes {
-			out = append(out, binding{d, uint8(lane), e.resolve(a, d, lane, r)})
+			if bind := e.resolve(a, d, lane, r); r.possible(bind) {
+				out = append(out, binding{d, uint8(lane), bind})
+			}
 		}
 	}
 	known := func(b binding) bool {
@@ -402,11 +404,7 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 	if q.Unit == "" || q.Unit == unit {
 		return q.Value, true
 	}
-	s, ok := unitSpellings[q.Unit]
-	if !ok {
-		return 0, false
-	}
-	return convert(q.Value*s.factor+s.offset, s.canonical, unit)
+	return toUnit(q.Value, q.Unit, unit)
 }
 
 // constantsFor works out what stays the same for a rule on an asset; ok is

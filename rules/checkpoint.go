@@ -196,7 +196,7 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 	w.string(v.Class)
 	w.string(v.Profile)
 	w.string(v.Asset)
-	w.int(v.Interval)
+	w.ints(v.Interval, v.Silence)
 	w.bool(v.Simulated)
 	w.ints(d.newest, d.heard, d.heardLive, d.gap)
 	w.int(int64(d.conn))
@@ -333,7 +333,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 }
 
 func (e *Engine) readDevice(r *cursor, a *assetState) {
-	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.int(), Simulated: r.bool()}
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.int(), Silence: r.int(), Simulated: r.bool()}
 	if r.bad || v.ID == "" {
 		r.fail()
 		return

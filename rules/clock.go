@@ -115,10 +115,13 @@ func (e *Engine) instanceTime(i *instance) int64 {
 // its intervals.
 func (c *evalContext) silent(times float64, least int64) Truth {
 	e, d := c.engine, c.inst.dev
-	if d.dev.Interval <= 0 {
+	if d.dev.Interval <= 0 && d.dev.Silence <= 0 {
 		return Unknown
 	}
 	need := max(int64(times*float64(d.dev.Interval)), least)
+	if d.dev.Silence > 0 {
+		need = d.dev.Silence // the profile knows better
+	}
 	passed := e.quiet(d)
 	if passed >= need {
 		return True

@@ -322,7 +322,7 @@ func (e *Engine) device(dev *devices.Device) *deviceState {
 	} else {
 		e.devs = append(e.devs, make([]*deviceState, int(dev.Index)+1-len(e.devs))...)
 	}
-	d := &deviceState{dev: dev, conn: -1, valid: validity(dev.Interval)}
+	d := &deviceState{dev: dev, conn: -1, valid: validity(dev)}
 	d.self = []*deviceState{d}
 	e.devs[dev.Index] = d
 	e.join(d, e.assetOf(dev))
@@ -493,7 +493,7 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 			continue
 		}
 		d := e.devs[dev.Index]
-		d.valid = validity(dev.Interval)
+		d.valid = validity(dev)
 		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && e.assigned[dev.ID] == "" {
 			e.leave(d)
 			e.join(d, asset)

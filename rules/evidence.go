@@ -128,7 +128,7 @@ func (i *instance) reason(inputs []Input) devices.Label {
 	}
 	if len(en) > 0 {
 		l.EN += ": " + strings.Join(en, ", ")
-		l.ZH += ":" + strings.Join(zh, ",")
+		l.ZH += "：" + strings.Join(zh, "，")
 	}
 	return l
 }

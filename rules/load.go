@@ -174,6 +174,9 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	c := &compiler{rule: r, diags: rd.diags, filename: rd.file}
 	rd.onlyWhile(r, c, f["only_while"])
 	rd.thresholds(r, c, n, f)
+	if f["tests"] != nil {
+		rd.scenarios(r, f["tests"])
+	}
 	for i := range r.Limits {
 		if !r.Limits[i].used {
 			rd.add(diag.Warning, f["limits"], "", "limit %q is not used", r.Limits[i].Name)

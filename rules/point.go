@@ -116,18 +116,22 @@ type deviceState struct {
 	watched   bool           // a silence rule holds: the next message matters
 }
 
-// Validity: a value is stale after three missed intervals, five minutes at
-// least; where nobody declared an interval, after a day.
+// Validity: a value is stale after the silence that the profile allows, else
+// after three missed intervals, five minutes at least; where nobody declared an
+// interval, after a day.
 const (
 	leastValidity   = int64(5 * time.Minute)
 	defaultValidity = int64(24 * time.Hour)
 )
 
-func validity(interval int64) int64 {
-	if interval <= 0 {
-		return defaultValidity
+func validity(d *devices.Device) int64 {
+	switch {
+	case d.Silence > 0:
+		return max(leastValidity, d.Silence)
+	case d.Interval > 0:
+		return max(leastValidity, 3*d.Interval)
 	}
-	return max(leastValidity, 3*interval)
+	return defaultValidity
 }
 
 // expected is the time between two readings of the device.
