@@ -50,7 +50,7 @@ Start here:
 	}
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
-		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
+		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(), profileCommand(),
 	)
 	return root
 }
