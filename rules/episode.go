@@ -117,6 +117,8 @@ type Evidence struct {
 	Reason      devices.Label `json:"reason"`              // one sentence for a technician
 	Inputs      []Input       `json:"inputs"`
 	Series      []Series      `json:"series,omitempty"`
+
+	limit *float64 // of the condition, for the series it is drawn in
 }
 
 // Input is one value that the condition looked at, with its age.

@@ -100,8 +100,10 @@ func (o *Order) Apply(e *Entry) error {
 		o.Decided = e.Version
 	}
 	if t.To != "" {
-		o.State, o.Since = t.To, e.At
-		o.Reason, o.Until = e.Reason, e.Until
+		o.State, o.Since, o.Reason, o.Until = t.To, e.At, "", time.Time{}
+		if t.To == Waiting || t.To == Cancelled {
+			o.Reason, o.Until = e.Reason, e.Until
+		}
 	}
 	if e.Tier != 0 && (o.Tier == 0 || e.Tier < o.Tier) {
 		o.Tier = e.Tier

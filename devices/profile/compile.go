@@ -39,6 +39,7 @@ type source struct {
 	name  string
 	chain *chain
 	plan  *plan
+	early []cond // guards that the message answers before its fields are decoded
 	when  []cond
 	parts []*part
 }
@@ -197,6 +198,7 @@ func (c *compiler) source(s *SourceSpec) {
 	src.chain = c.chain(s.Decode, "json")
 	root := c.names(rule, src.plan)
 	src.when = c.when(&s.When, root)
+	src.early = c.early(s, rule)
 	s.PartSpec.At = s.At
 	if len(s.Parts) > 0 && len(s.Fanout) > 0 {
 		c.hintf(child(s.At, "fanout"), "move this fan-out into an item of parts", "a source has either a fan-out of its own or parts")
@@ -212,6 +214,33 @@ func (c *compiler) source(s *SourceSpec) {
 	for _, p := range src.parts { // the plan has all its slots now
 		p.indexSlots()
 	}
+}
+
+// early compiles the guards that look at the message as it came. Testing them
+// before fields are decoded tells "not meant for me" from "cannot be decoded".
+func (c *compiler) early(s *SourceSpec, rule *topicRule) []cond {
+	if len(s.Decode) < 2 || s.Decode[0].Name != "json" {
+		return nil
+	}
+	var fields []string
+	for _, st := range s.Decode[1:] {
+		if st.Name != "field" {
+			return nil
+		}
+		fields = append(fields, st.Into)
+	}
+	var spec WhenSpec
+	for _, k := range s.When.All {
+		if k.Path == nil || k.Expr != "" || (*k.Path) == "" || (*k.Path)[0] == '$' {
+			continue
+		}
+		if first, _, _ := strings.Cut(*k.Path, "."); !slices.Contains(fields, first) {
+			spec.All = append(spec.All, k)
+		}
+	}
+	names := c.names(rule, newPlan())
+	names.plan = nil
+	return c.when(&spec, names)
 }
 
 func (c *compiler) names(rule *topicRule, root *plan) *scopeNames {

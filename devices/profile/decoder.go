@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/profile/script"
 )
 
 // A Batch is what one journal record decodes to. The caller reuses it: Reset,
@@ -63,6 +64,7 @@ type Decoder struct {
 	pokes   map[string]bool
 	seen    seenDevices
 	spb     spbHost
+	runners map[*script.Program]*script.Runner
 
 	stats    []ProfileStats // by profile index
 	total    messageStats
@@ -326,6 +328,15 @@ func (r *run) source(rule *topicRule, e *topicEntry, at int) (ok bool, err error
 		return r.empty(rule, e, at), nil
 	}
 	r.coverageFor(rule)
+	if src.early != nil {
+		r.scope = value{kind: jsonValue, raw: bytesAsString(r.msg.Payload)}
+		if ok, failed := r.holds(src.early); !ok {
+			if r.trace != nil {
+				r.tracef("when", "%s: %s does not hold", rule.profile.ID, failed.text)
+			}
+			return false, nil
+		}
+	}
 	if src.chain.mode == spbMode {
 		return r.sparkplug(rule)
 	}

@@ -38,15 +38,16 @@ type run struct {
 	rootTime   int64 // time of the message, once it is known
 	rootTimeOK timeState
 
-	binding *binding // device and points of the element at work
-	current *part
-	pathBuf []byte
-	idBuf   []byte
-	buffers [][]byte
-	used    int
-	trace   *Trace
-	trouble string // first problem of this message, for the failure list
-	points  map[string]any
+	binding  *binding // device and points of the element at work
+	current  *part
+	pathBuf  []byte
+	idBuf    []byte
+	document []byte // that the field at work is in
+	buffers  [][]byte
+	used     int
+	trace    *Trace
+	trouble  string // first problem of this message, for the failure list
+	points   map[string]any
 }
 
 type timeState uint8

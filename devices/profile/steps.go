@@ -96,6 +96,8 @@ func (c *compiler) steps(specs StepSpecs) []step {
 			}
 		case "binary":
 			st.fn = c.binary(s)
+		case "js":
+			st.fn = c.script(s)
 		case "sparkplug_b":
 			c.errorf(s.At, "sparkplug_b stands alone")
 		case "jq":
@@ -269,7 +271,10 @@ func (r *run) runStep(st *step, src []byte) ([]byte, error) {
 			in = []byte(v.Str)
 		}
 	}
+	outer := r.document
+	r.document = src
 	res, err := r.runSteps(st.steps, in)
+	r.document = outer
 	if err != nil {
 		return nil, fmt.Errorf("field %s: %w", *st.field, err)
 	}

@@ -10,10 +10,8 @@ import (
 
 // Message is one publication of one device.
 type Message struct {
-	Topic string
-	// Payload is valid until emit returns: the estate writes the next message
-	// into the same memory. Copy it to keep it.
-	Payload []byte
+	Topic   string
+	Payload []byte // the receiver's to keep
 	QoS     byte
 	Retain  bool
 	Time    time.Time // estate time of the publication
@@ -110,7 +108,6 @@ type Estate struct {
 	now    int64
 	faults []Fault
 	emit   func(Message)
-	buf    []byte
 }
 
 // New builds an estate. It fails when the configuration names a device twice, a
@@ -135,7 +132,7 @@ func New(cfg Config, seed uint64) (*Estate, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Estate{loc: cfg.Location, start: cfg.Start, faults: faults, buf: make([]byte, 0, 1024)}
+	e := &Estate{loc: cfg.Location, start: cfg.Start, faults: faults}
 	start := cfg.Start.UnixNano()
 	devices := make([]device, len(owners))
 	for i, o := range owners {
@@ -203,7 +200,7 @@ func (e *Estate) populate(cfg *Config, devices []device, rng *rand.Rand) error {
 }
 
 // Step lives until the given estate time, exclusive, and emits every message on
-// the way in the order of time. The payload is valid until emit returns.
+// the way in the order of time.
 func (e *Estate) Step(until time.Time, emit func(Message)) {
 	e.emit = emit
 	end := until.UnixNano()

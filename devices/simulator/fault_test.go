@@ -82,15 +82,17 @@ func held(d time.Duration, cond func(heard) bool) func([]heard) time.Time {
 	}
 }
 
-// often finds when n events lie within a time.
-func often(n int, within time.Duration, cond func(heard) bool) func([]heard) time.Time {
+// comesUp finds when a condition has become true n times within a time.
+func comesUp(n int, within time.Duration, cond func(heard) bool) func([]heard) time.Time {
 	return func(all []heard) time.Time {
 		var times []time.Time
+		before := false
 		for _, h := range all {
-			if !cond(h) {
-				continue
+			now := cond(h)
+			if now && !before {
+				times = append(times, h.at)
 			}
-			times = append(times, h.at)
+			before = now
 			if len(times) >= n && h.at.Sub(times[len(times)-n]) <= within {
 				return h.at
 			}
@@ -126,9 +128,7 @@ var faultCases = []faultCase{
 	{Fault{Kind: NoStart, Device: "pump-3"}, held(10*time.Second, func(h heard) bool {
 		return h.is("run_command", true) && h.is("running", false)
 	})},
-	{Fault{Kind: DoorFaults, Device: "lift-1", Ramp: time.Hour}, often(3, 30*time.Minute, func(h heard) bool {
-		return h.event && h.num("fault_code") == codeDoorClose
-	})},
+	{Fault{Kind: DoorFaults, Device: "lift-1", Ramp: time.Hour}, comesUp(3, 30*time.Minute, func(h heard) bool { return h.num("fault_code") == codeDoorClose })},
 	{Fault{Kind: Entrapment, Device: "lift-2"}, first(func(h heard) bool {
 		return h.num("fault_code") == codeEntrapment && h.is("passenger_present", true) && h.is("door_zone", false)
 	})},
@@ -142,7 +142,7 @@ var faultCases = []faultCase{
 			for _, h := range all {
 				switch {
 				case h.event:
-				case h.is("at_open", true) || h.is("gate_cmd", false):
+				case h.is("at_open", true) || h.values["gate_cmd"] == "close":
 					if h.is("at_open", true) {
 						stalls = 0
 					}

@@ -185,7 +185,11 @@ func (b *barrier) read(now int64, e *Estate) {
 
 func (b *barrier) report(now int64, e *Estate) {
 	o := b.object(now, e)
-	o.truth("gate_cmd", b.command)
+	command := "close"
+	if b.command {
+		command = "open"
+	}
+	o.word("gate_cmd", command)
 	o.truth("at_open", b.phase == barrierOpen)
 	o.truth("at_closed", b.phase == barrierClosed || b.phase == barrierReading)
 	o.truth("moving", b.phase == barrierOpening || b.phase == barrierClosing)
@@ -193,7 +197,7 @@ func (b *barrier) report(now int64, e *Estate) {
 	o.integer("cycle_count", b.cycles)
 	o.truth("arm_detached", false)
 	o.truth("loop_presence", b.loop)
-	o.integer("gate_mode", 0)
+	o.word("gate_mode", "auto")
 	o.integer("plate_reads", b.reads)
 	o.integer("plate_read_failures", b.misses)
 	o.number("supply_voltage", 24.1+b.noise(.05), 1)
@@ -305,7 +309,11 @@ func (d *door) passes(now int64, e *Estate) {
 func (d *door) report(now int64, e *Estate) {
 	o := d.object(now, e)
 	o.truth("door_contact", d.open)
-	o.truth("lock_state", !d.open)
+	lock := "locked"
+	if d.open {
+		lock = "unlocked"
+	}
+	o.word("lock_state", lock)
 	o.truth("tamper", false)
 	o.number("supply_voltage", 12.6+d.noise(.03), 1)
 	d.publish(d.telemetry, &o, now, e)

@@ -23,6 +23,7 @@ const (
 	liftApproach
 	liftBoarding // doors open at the caller's floor
 	liftClosing  // doors close behind the passenger
+	liftJammed   // a door did not close; the controller waits before it tries again
 	liftRide
 	liftAlighting // doors open at the destination
 	liftLeaving   // doors close behind nobody
@@ -32,8 +33,8 @@ const (
 
 // GB/T 24476 words.
 const (
-	modeNormal     = 1
-	modeInspection = 2
+	modeNormal     = "normal"
+	modeInspection = "inspection"
 
 	codeDoorClose  = 2
 	codeEntrapment = 11
@@ -65,10 +66,12 @@ type lift struct {
 	up              bool
 	inside          bool // a passenger
 	doorOpen        bool
-	mode, code      int64
+	mode            string
+	code            int64
 	alarm           bool
 	retries         int
-	freed           int64 // when a trapped passenger is freed
+	jammed          liftPhase // to be tried again
+	freed           int64     // when a trapped passenger is freed
 	stuckStep       int
 
 	hours        float64
@@ -198,6 +201,9 @@ func (l *lift) advance(now int64, e *Estate) {
 		if l.closes(now, e) {
 			l.run(liftRide, l.to, now, e)
 		}
+	case liftJammed:
+		l.phase, l.code, l.due = l.jammed, 0, now+seconds(closing)
+		l.report(now, e)
 	case liftRide:
 		l.arrive(now, l.to)
 		l.open(liftAlighting, now, e)
@@ -235,7 +241,7 @@ func (l *lift) closes(now int64, e *Estate) bool {
 	if ill := l.troubles.size(DoorFaults, now); ill > 0 && l.retries < maxRetries && l.rng.Float64() < .15+.65*min(1, ill) {
 		l.retries++
 		l.reopens++
-		l.code = codeDoorClose
+		l.code, l.jammed, l.phase = codeDoorClose, l.phase, liftJammed
 		l.due = now + seconds(doorRetry) + l.between(0, 5)
 		l.tell(codeDoorClose, now, e)
 		l.report(now, e)
@@ -303,20 +309,20 @@ func (l *lift) warm(now int64, dt, out float64) {
 func (l *lift) report(now int64, e *Estate) {
 	o := l.object(now, e)
 	moving := l.moving()
-	o.truth("car_status", moving)
-	direction := int64(0)
+	status, direction := "stopped", "none"
 	if moving {
-		direction = 2
+		status, direction = "running", "down"
 		if l.up {
-			direction = 1
+			direction = "up"
 		}
 	}
-	o.integer("car_direction", direction)
+	o.word("car_status", status)
+	o.word("car_direction", direction)
 	o.truth("door_zone", !moving && l.phase != liftStuck)
 	o.word("floor", strconv.Itoa(l.floor))
 	o.truth("door_closed", !l.doorOpen)
 	o.truth("passenger_present", l.inside)
-	o.integer("service_mode", l.mode)
+	o.word("service_mode", l.mode)
 	o.integer("fault_code", l.code)
 	o.truth("alarm_button", l.alarm)
 	o.truth("power_status", true)

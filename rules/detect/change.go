@@ -8,10 +8,10 @@ import (
 
 // Numbers of the change-point detector. Rows are sampling intervals.
 const (
-	changeAfter  = 12  // rows of the window after the supposed step
+	changeAfter  = 14  // rows of the window after the supposed step
 	changeGap    = 5   // rows between the windows, in which a step may take place
 	changeBefore = 60  // rows of the window before it
-	changeOn     = 4.0 // scales that make a step
+	changeOn     = 3.75// scales that make a step
 	changeRest   = 30  // rows of silence after a step was told
 )
 
@@ -97,7 +97,7 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 		}
 		return Verdict{}
 	}
-	out.Score = furthest / (furthest + changeOn)
+	out.Score, out.Strength = furthest/(furthest+changeOn), furthest/changeOn
 	if c.rest > 0 {
 		c.rest--
 		out.Score = min(out.Score, 0.499)

@@ -6,7 +6,7 @@ import "math"
 const MaxChannels = 64
 
 // trustRatio is the von Neumann ratio from which a channel is trusted fully.
-const trustRatio = 0.8
+const trustRatio = 1.0
 
 // channel is what a detector of several points learns about one of them while it trains.
 type channel struct {

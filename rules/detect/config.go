@@ -51,11 +51,15 @@ func DefaultTuning() Tuning {
 // defaultTrain is the length of the normal run that the published protocol of the pump bench gives.
 const defaultTrain = 400
 
-func (c Config) tuning() Tuning {
+// shipped is the default, held once for all detectors; nothing changes it.
+var shipped = DefaultTuning()
+
+func (c Config) tuning() *Tuning {
 	if c.Tuning != nil {
-		return *c.Tuning
+		own := *c.Tuning
+		return &own
 	}
-	return DefaultTuning()
+	return &shipped
 }
 
 func (c Config) train() int {

@@ -30,15 +30,16 @@ func (d *discipline) add(sum float64, rows float64, t *Tuning) (left float64, al
 const quietRows = 10
 
 // episode is a stretch of time that an alarm stands for: from the first remarkable row
-// before it to the last one after it.
+// before it to the last one after it. Unlike an alarm it knows no rest.
 type episode struct {
 	active bool
 	quiet  uint8
 	since  int64 // ns, first row of the current remarkable stretch; 0 = none
 }
 
-// add takes a row's sum, whether it alarms, and the sum from which a row is remarkable.
-func (e *episode) add(ns int64, sum, remarkable float64, alarm bool) {
+// add takes a row's sum, the sum from which a row is remarkable, and whether the row is enough
+// to begin an episode.
+func (e *episode) add(ns int64, sum, remarkable float64, begins bool) {
 	if sum >= remarkable {
 		if e.since == 0 {
 			e.since = ns
@@ -49,7 +50,7 @@ func (e *episode) add(ns int64, sum, remarkable float64, alarm bool) {
 			*e = episode{}
 		}
 	}
-	if alarm {
+	if begins {
 		e.active, e.quiet = true, 0
 		if e.since == 0 {
 			e.since = ns

@@ -11,20 +11,24 @@ const (
 	jointWindow = 10   // rows over which each channel is averaged
 	jointSkip   = 20   // first rows that teach no scale: baseline and window are still filling
 	jointMemory = 200  // rows, time constant of the baseline
+	jointGuard  = 4.0  // scales at which a channel no longer teaches its baseline
 	jointOn     = 6.0  // scales at which an episode begins
 	jointOff    = 2.5  // scales under which a channel is back...
-	jointBack   = 0.3  // ...or this share of the furthest it went in the episode
-	jointQuiet  = 16   // rows in a row that all carrying channels must be back to end an episode
-	jointCarry  = 0.3  // a channel carries if it went this share of the one that went furthest
-	scaleFloor  = 1e-9 // of the magnitude of values: least scale, for channels that stood still
+	jointBack   = 0.4  // ...or this share of the furthest it went in the episode
+	jointQuiet  = 25   // rows in a row that all carrying channels must be back to end an episode
+	jointCarry  = 0.4  // a channel carries if it went this share of the one that went furthest...
+	jointEarly  = 60   // ...in so many first rows of the episode
+	scaleNoise  = 0.9  // least scale, as a share of what noise without memory would give
+	scaleFloor  = 1e-9 // least scale as a share of the magnitude of values, for channels that stood still
 )
 
 // Joint watches several points of one asset together. Each channel is the distance of its
 // short mean from its baseline, in units of what that distance was while training, times
 // the trust in the channel; the score is that of the channel that is furthest away. A
 // verdict begins at a distance that noise does not reach and ends when the channels that
-// carried it are back, or most of the way: what remains is the new baseline, since after a
-// fault few signals return to exactly where they were.
+// carried its beginning are back, or most of the way: what remains is the new baseline,
+// since after a fault few signals return to exactly where they were, and what was dragged
+// along, such as heat, returns late.
 //
 // It must not be used by several goroutines at once.
 type Joint struct {
@@ -34,6 +38,7 @@ type Joint struct {
 	held     bool
 	active   bool
 	quiet    uint8
+	age      uint8 // rows of the episode, up to jointEarly
 	since    int64
 }
 
@@ -43,7 +48,9 @@ type jointChannel struct {
 	origin   float64
 	base     float64 // deviation from origin
 	scale    moments // of squared distances while training
-	peak     float64 // furthest in the open episode, in scales
+	unit     float64 // of distances, fixed when training ends
+	early    float64 // furthest in the first rows of the open episode, in scales
+	peak     float64 // furthest in all of it
 	distance float64 // newest, in scales
 }
 
@@ -94,7 +101,7 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 			}
 			continue
 		}
-		if c.distance = c.trust * d / c.unit(); c.distance > furthest {
+		if c.distance = c.trust * d / c.unit; c.distance > furthest {
 			furthest, top = c.distance, i
 		}
 	}
@@ -102,6 +109,7 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 		if j.rows == j.train {
 			for i := range j.channels {
 				j.channels[i].settle()
+				j.channels[i].measure()
 			}
 		}
 		j.follow(row)
@@ -111,7 +119,7 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 	if !j.active {
 		j.follow(row)
 	}
-	out := Verdict{Known: true, Anomalous: j.active, Onset: onset, Score: furthest / (furthest + jointOn)}
+	out := Verdict{Known: true, Anomalous: j.active, Onset: onset, Score: furthest / (furthest + jointOn), Strength: furthest / jointOn}
 	if j.active {
 		out.Score = max(out.Score, 0.5)
 		out.Reason = j.reason(top)
@@ -130,12 +138,16 @@ func (c *jointChannel) add(x float64) float64 {
 	return math.Abs(c.recent.mean() - c.base)
 }
 
-// unit is the scale of the channel's distances.
-func (c *jointChannel) unit() float64 {
-	return math.Sqrt(c.scale.mean) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
+// measure fixes the unit of distances: what they were in training, and not less than the
+// mean of so many independent values would scatter, since few hundred rows hold few
+// independent means and may look calmer than the channel is.
+func (c *jointChannel) measure() {
+	noise := scaleNoise * c.values.spread() * math.Sqrt(1.0/jointWindow+0.5/jointMemory)
+	c.unit = max(math.Sqrt(c.scale.mean), noise) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
 }
 
-// follow moves the baselines towards the row.
+// follow moves the baselines towards the row, the less the odder a channel looks: a fault
+// that comes slowly must not teach its own baseline.
 func (j *Joint) follow(row []float64) {
 	if j.held {
 		return
@@ -144,7 +156,7 @@ func (j *Joint) follow(row []float64) {
 	for i := range j.channels {
 		c := &j.channels[i]
 		if i < len(row) && math.Abs(row[i]) <= maxValue {
-			c.base += share * (row[i] - c.origin - c.base)
+			c.base += share * max(0, 1-c.distance/jointGuard) * (row[i] - c.origin - c.base)
 		}
 	}
 }
@@ -155,21 +167,28 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 		if furthest < jointOn {
 			return false
 		}
-		j.active, j.quiet, j.since = true, 0, ns
+		j.active, j.quiet, j.age, j.since = true, 0, 0, ns
 		for i := range j.channels {
-			j.channels[i].peak = j.channels[i].distance
+			c := &j.channels[i]
+			c.peak, c.early = c.distance, c.distance
 		}
 		return true
 	}
-	peak := 0.0
+	if j.age < jointEarly {
+		j.age++
+	}
+	top := 0.0
 	for i := range j.channels {
 		c := &j.channels[i]
 		c.peak = max(c.peak, c.distance)
-		peak = max(peak, c.peak)
+		if j.age < jointEarly {
+			c.early = max(c.early, c.distance)
+		}
+		top = max(top, c.early)
 	}
 	for i := range j.channels {
 		c := &j.channels[i]
-		if c.peak >= jointCarry*peak && c.distance >= max(jointOff, jointBack*c.peak) {
+		if c.early >= jointCarry*top && c.distance >= max(jointOff, jointBack*c.peak) {
 			j.quiet = 0
 			return false
 		}
@@ -202,19 +221,19 @@ func (j *Joint) Accept() {
 
 func (j *Joint) reason(top int) Reason {
 	out := Reason{Aspect: Level, Since: j.since}
-	peak := 0.0
+	furthest := 0.0
 	for i := range j.channels {
-		peak = max(peak, j.channels[i].peak)
+		furthest = max(furthest, j.channels[i].early)
 	}
 	for i := range j.channels {
 		c := &j.channels[i]
 		switch {
 		case c.trust < 0.5:
 			out.Discounted |= 1 << i
-		case c.peak >= jointCarry*peak:
+		case c.early >= jointCarry*furthest:
 			out.Carried |= 1 << i
 		}
-		if top < 0 && c.peak == peak {
+		if top < 0 && c.early == furthest {
 			top = i
 		}
 	}
@@ -223,6 +242,6 @@ func (j *Joint) reason(top int) Reason {
 	out.Carried |= 1 << top
 	out.Current = c.origin + c.recent.mean()
 	out.Normal = c.origin + c.base
-	out.Margin = 2 * c.unit()
+	out.Margin = 2 * c.unit
 	return out
 }

@@ -67,7 +67,10 @@ type Verdict struct {
 	// Score in [0,1] says how strongly this row asks for attention: 0.5 and above is an alarm.
 	// A [Signal] scores an alarm once and is silent while it rests; a [Joint] scores every row.
 	Score float64
-	// Anomalous holds from the alarm to the end of the episode.
+	// Strength is what the score is made of, before alarms raise the bar for the next: 1 is
+	// where an episode begins. A [Budget] works on it.
+	Strength float64
+	// Anomalous holds from the begin to the end of an episode.
 	Anomalous bool
 	// Onset is set on the row that raises an alarm.
 	Onset bool

@@ -6,8 +6,8 @@ import "math"
 const (
 	secondsPerDay  = 86400
 	secondsPerWeek = 7 * secondsPerDay
-	daySlots       = 96  // quarter hours
-	weekSlots      = 168 // hours
+	daySlots       = 96 // quarter hours
+	weekSlots      = 84 // two hours each
 
 	rhythmGain = 0.1 // weight of the newest period once a slot has seen 1/rhythmGain of them
 )

@@ -41,7 +41,7 @@ const (
 // It must not be used by several goroutines at once.
 type Signal struct {
 	loc     *time.Location
-	tune    Tuning
+	tune    *Tuning
 	counter bool
 	held    bool
 
@@ -111,7 +111,7 @@ func (s *Signal) AddUnix(ns int64, v float64) Verdict {
 	sec := local(s.loc, ns)
 
 	var r [Streams]float64 // newest statistics; NaN = cannot say
-	usual, longMean, logSpread := s.measure(sec, x, &r)
+	usual, longMean, logs := s.measure(sec, x, &r)
 	sum, most := 0.0, offAll
 	top := 0.0
 	for k := range r {
@@ -125,16 +125,20 @@ func (s *Signal) AddUnix(ns int64, v float64) Verdict {
 		}
 	}
 	if !s.held {
-		s.learn(sec, x, longMean, logSpread, &r)
+		s.learn(sec, x, longMean, logs, &r)
 	}
 	if !s.known() {
 		return Verdict{}
 	}
-	left, alarm := s.alarm.add(sum, s.rows, &s.tune)
-	s.episode.add(ns, sum, s.tune.Threshold/2, alarm)
-	out := Verdict{Score: left / (left + s.tune.Threshold), Anomalous: s.episode.active, Onset: alarm, Known: true}
+	left, alarm := s.alarm.add(sum, s.rows, s.tune)
+	begins := alarm || sum >= s.tune.Threshold+s.alarm.raised
+	s.episode.add(ns, sum, s.tune.Threshold/2, begins)
+	out := Verdict{
+		Score: left / (left + s.tune.Threshold), Strength: sum / s.tune.Threshold,
+		Anomalous: s.episode.active, Onset: alarm, Known: true,
+	}
 	if s.episode.since != 0 {
-		out.Reason = s.reason(most, x, usual, longMean, logSpread)
+		out.Reason = s.reason(most, x, usual, longMean, logs)
 	}
 	return out
 }
@@ -158,7 +162,7 @@ func (s *Signal) rate(ns int64, v float64) (float64, bool) {
 func (s *Signal) known() bool { return s.tails[offAll].n >= tailLearn }
 
 // measure updates the windows with deviation x and fills r.
-func (s *Signal) measure(sec int64, x float64, r *[Streams]float64) (usual, longMean, logSpread float64) {
+func (s *Signal) measure(sec int64, x float64, r *[Streams]float64) (usual, longMean, logs float64) {
 	s.recent.add(x)
 	s.block += x
 	if s.inBlock++; s.inBlock == shortRows {
@@ -191,14 +195,17 @@ func (s *Signal) measure(sec int64, x float64, r *[Streams]float64) (usual, long
 	// While all has been one value there is no spread to speak of.
 	r[offSpread] = math.NaN()
 	if whole := s.all.spread(); whole > 0 {
-		logSpread = math.Log(s.recent.spread() + spreadEps*whole)
+		logs = logSpread(s.recent.spread(), whole)
 		if s.logs.n > 0 {
-			r[offSpread] = math.Abs(logSpread - s.logs.mean)
+			r[offSpread] = math.Abs(logs - s.logs.mean)
 		}
 	}
 	s.round(r)
-	return usual, longMean, logSpread
+	return usual, longMean, logs
 }
+
+// logSpread is the logarithm of a spread; under a thousandth of the whole history's it is flat.
+func logSpread(spread, whole float64) float64 { return math.Log(spread + spreadEps*whole) }
 
 // round drops distances that are nothing but the rounding of the numbers kept.
 func (s *Signal) round(r *[Streams]float64) {
@@ -215,7 +222,7 @@ func (s *Signal) round(r *[Streams]float64) {
 }
 
 // learn makes the row part of history.
-func (s *Signal) learn(sec int64, x, longMean, logSpread float64, r *[Streams]float64) {
+func (s *Signal) learn(sec int64, x, longMean, logs float64, r *[Streams]float64) {
 	if s.rows > warmRows {
 		for k := range r {
 			if !math.IsNaN(r[k]) {
@@ -234,7 +241,7 @@ func (s *Signal) learn(sec int64, x, longMean, logSpread float64, r *[Streams]fl
 	s.all.add(x, memory)
 	s.long.add(longMean, memory)
 	if !math.IsNaN(r[offSpread]) || s.logs.n == 0 && s.all.spread() > 0 {
-		s.logs.add(logSpread, memory)
+		s.logs.add(logs, memory)
 	}
 	s.day.learn(sec, x)
 	s.week.learn(sec, x)
@@ -250,7 +257,7 @@ func (s *Signal) memory() float64 {
 }
 
 // reason explains a remarkable row by its most surprising statistic.
-func (s *Signal) reason(most int, x, usual, longMean, logSpread float64) Reason {
+func (s *Signal) reason(most int, x, usual, longMean, logs float64) Reason {
 	margin := s.tails[most].edge()
 	out := Reason{Since: s.episode.since, Current: s.origin + s.recent.last(shortRows), Normal: s.origin + s.all.mean, Margin: margin}
 	switch most {
@@ -270,10 +277,10 @@ func (s *Signal) reason(most int, x, usual, longMean, logSpread float64) Reason 
 		out.Current, out.Normal = s.origin+longMean, s.origin+s.long.mean
 	case offSpread:
 		out.Aspect = Spread
-		if logSpread < s.logs.mean {
+		if logs < s.logs.mean {
 			out.Aspect = Flat
 		}
-		out.Current, out.Normal = math.Exp(logSpread), math.Exp(s.logs.mean)
+		out.Current, out.Normal = math.Exp(logs), math.Exp(s.logs.mean)
 		out.Margin = out.Normal * (math.Exp(min(margin, 50)) - 1)
 	case offShape:
 		out.Aspect = Shape

@@ -10,8 +10,6 @@ type window struct {
 	n    uint8
 }
 
-func newWindow(size int) window { return window{v: make([]float32, size)} }
-
 func (w *window) add(x float64) {
 	w.v[w.next] = float32(x)
 	w.next++

@@ -1,0 +1,457 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/facilityd/facilityd/configs/diag"
+	"github.com/facilityd/facilityd/devices"
+)
+
+// assetState is what the engine keeps of an asset.
+type assetState struct {
+	id        string
+	class     string
+	spec      *devices.Asset // nil for an asset that stands for its device
+	chunk     int
+	devices   []*deviceState // by id
+	instances []*instance    // in order of rule, device, lane
+	deps      []dependent    // by point
+	pasts     []past
+	classes   []classState // by fault class
+	tasks     []task
+	simulated bool
+	stale     bool // its points changed: instances are to be made anew
+}
+
+// An instance is one rule on one asset, seen from one device: the roles that
+// this device has are its own, the others come from its neighbours on the
+// asset. A device with several points of one role makes several instances,
+// called lanes.
+type instance struct {
+	rule   *Rule
+	asset  *assetState
+	dev    *deviceState
+	devs   []*deviceState // whose readings it looks at
+	lane   uint8
+	place  uint32  // place among the asset's instances
+	bind   []int32 // point index per role of the rule; -1 = none
+	consts *constants
+
+	t       int64 // how far it has been evaluated
+	due     int64 // when it must be evaluated without a reading
+	wake    int64 // journal time of its place in the queue; 0 = none
+	gateAcc int64 // how long only_while has been true
+	gate    Truth
+	busy    bool
+	dead    bool
+	fresh   bool // its inputs or its rule changed and it was not evaluated since
+	mark    uint32
+	limbs   []limb // one per threshold
+	slots   []slot
+}
+
+// A limb is where one threshold of one instance stands.
+type limb struct {
+	onset    int64 // when the condition began to hold; 0 = it does not
+	acc      int64 // how long it is known to have held
+	clearAcc int64 // how long the clear condition is known to have held
+	val      Truth // at the last evaluation
+	clear    Truth
+	active   bool
+	noData   bool
+	spent    bool // must be seen false once before it may start again
+	muted    bool // kept from starting by a maintenance window
+}
+
+// constants are what a rule knows of an asset beside its readings.
+type constants struct {
+	facts  []devices.Quantity
+	limits []float64
+	cuts   [][]float64 // values that a role is compared with, by role
+}
+
+// A task is a fact that somebody has to give before a rule can work.
+type task struct {
+	rule *Rule
+	fact *FactSpec
+}
+
+// binding is one possible instance.
+type binding struct {
+	dev  *deviceState
+	lane uint8
+	bind []int32
+}
+
+// bindAsset makes the instances of an asset anew after its points, its facts or
+// the rules changed. What an instance remembers is kept.
+func (e *Engine) bindAsset(a *assetState) {
+	a.stale = false
+	old := a.instances
+	a.instances, a.tasks = nil, nil
+	for _, d := range a.devices {
+		d.silence, d.watched = nil, false
+	}
+	for _, r := range e.set.Rules {
+		if a.id == "" || !r.Enabled || !r.appliesTo(a.class) {
+			continue
+		}
+		bindings := e.bindings(a, r, old)
+		if len(bindings) == 0 {
+			continue
+		}
+		consts, ok := e.constantsFor(a, r)
+		if !ok {
+			continue
+		}
+		block := make([]instance, len(bindings))
+		for k, b := range bindings {
+			i := &block[k]
+			e.initInstance(i, a, r, b, consts)
+			i.place = uint32(len(a.instances))
+			a.instances = append(a.instances, i)
+			e.inherit(i, old)
+		}
+	}
+	for _, i := range old {
+		for _, d := range i.devs {
+			if i.busy {
+				d.busy--
+			}
+		}
+		i.dead = true
+	}
+	e.attach(a)
+	for _, i := range a.instances {
+		busy := i.busy
+		i.busy = false
+		e.setBusy(i, busy)
+		if i.wake != 0 {
+			e.wakes.push(wake{i.wake, i})
+		}
+	}
+}
+
+// bindings lists the ways in which a rule sees an asset, by device and lane.
+// Where two devices see the same points, the one that already has state, else
+// the first, stands for both.
+func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
+	var out []binding
+	for _, d := range a.devices {
+		if len(r.roles) == 0 {
+			if !r.clock || d.dev.Interval > 0 || d.dev.Silence > 0 {
+				out = append(out, binding{dev: d})
+			}
+			continue
+		}
+		lanes := e.lanes(d, r)
+		for lane := range lanes {
+			if bind := e.resolve(a, d, lane, r); r.possible(bind) {
+				out = append(out, binding{d, uint8(lane), bind})
+			}
+		}
+	}
+	known := func(b binding) bool {
+		return slices.ContainsFunc(old, func(i *instance) bool {
+			return i.rule.ID == r.ID && i.dev == b.dev && i.lane == b.lane
+		})
+	}
+	kept := out[:0]
+	for _, b := range out {
+		i := slices.IndexFunc(kept, func(o binding) bool { return len(b.bind) > 0 && slices.Equal(o.bind, b.bind) })
+		switch {
+		case i < 0:
+			kept = append(kept, b)
+		case known(b) && !known(kept[i]):
+			kept[i] = b
+		}
+	}
+	return kept
+}
+
+// lanes is the number of instances that a rule makes of a device: as many as
+// it has points of one anchor role.
+func (e *Engine) lanes(d *deviceState, r *Rule) int {
+	n := 0
+	for _, u := range r.roles {
+		if u.anchor {
+			n = max(n, len(e.pointsOf(d, u.role)))
+		}
+	}
+	return min(n, 255)
+}
+
+func (e *Engine) pointsOf(d *deviceState, role *devices.Role) []int32 {
+	var out []int32
+	all := e.reg.Points()
+	for _, idx := range d.points {
+		p := all[idx]
+		if p.Role == role.Name || p.Kind == devices.Availability && role.Kind == devices.Availability {
+			out = append(out, int32(idx))
+		}
+	}
+	return out
+}
+
+// resolve finds the point for each role: of the device's own lane, else of the
+// first device of the asset that has one.
+func (e *Engine) resolve(a *assetState, d *deviceState, lane int, r *Rule) []int32 {
+	bind := make([]int32, len(r.roles))
+	for k, u := range r.roles {
+		bind[k] = -1
+		if own := e.pointsOf(d, u.role); len(own) > 0 {
+			bind[k] = own[min(lane, len(own)-1)]
+			continue
+		}
+		for _, other := range a.devices {
+			if pts := e.pointsOf(other, u.role); len(pts) > 0 {
+				bind[k] = pts[0]
+				break
+			}
+		}
+	}
+	return bind
+}
+
+func (e *Engine) initInstance(i *instance, a *assetState, r *Rule, b binding, consts *constants) {
+	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, bind: b.bind, consts: consts, fresh: true,
+		due: never, limbs: make([]limb, len(r.Thresholds))}
+	if len(r.slots) > 0 {
+		i.slots = make([]slot, len(r.slots))
+	}
+	for k := range i.limbs {
+		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
+	}
+	i.gate = Unknown
+	for k, s := range r.slots {
+		if s.cells > 0 {
+			i.slots[k].cells = make([]cell, s.cells)
+		}
+		i.slots[k].val = Unknown
+	}
+	all := e.reg.Points()
+	i.devs = b.dev.self
+	for _, idx := range b.bind {
+		if idx >= 0 {
+			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
+				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
+			}
+		}
+	}
+}
+
+// inherit takes over what the instance of the same rule, device and lane
+// remembered. A condition that reads as before keeps its timers; an edited one
+// keeps what is active and starts its timers anew.
+func (e *Engine) inherit(i *instance, old []*instance) {
+	k := slices.IndexFunc(old, func(o *instance) bool {
+		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
+	})
+	if k < 0 {
+		return
+	}
+	o := old[k]
+	i.t, i.due, i.wake, i.busy = o.t, o.due, o.wake, o.busy
+	if sameCondition(i.rule.OnlyWhile, o.rule.OnlyWhile) {
+		i.gate, i.gateAcc = o.gate, o.gateAcc
+	}
+	for n := range i.limbs {
+		t := &i.rule.Thresholds[n]
+		for m := range o.limbs {
+			u := &o.rule.Thresholds[m]
+			if u.Severity != t.Severity {
+				continue
+			}
+			i.limbs[n] = o.limbs[m]
+			if t.When.Text != u.When.Text && !o.limbs[m].active {
+				i.limbs[n] = limb{val: Unknown, clear: Unknown}
+			}
+			if !sameCondition(t.Clear, u.Clear) || t.Clear == nil && t.When.Text != u.When.Text {
+				i.limbs[n].clear, i.limbs[n].clearAcc = Unknown, 0
+			}
+		}
+	}
+	for n, s := range i.rule.slots {
+		for m, u := range o.rule.slots {
+			if s.key == u.key && s.cells == u.cells {
+				i.slots[n] = o.slots[m]
+			}
+		}
+	}
+	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+}
+
+func sameCondition(a, b *Condition) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Text == b.Text
+}
+
+// attach makes the points of an asset know its instances.
+func (e *Engine) attach(a *assetState) {
+	looks := make(map[uint32][]dependent)
+	steps := make(map[uint32]uint32)
+	total := 0
+	for _, i := range a.instances {
+		if i.rule.clock {
+			i.dev.silence = append(i.dev.silence, i)
+			i.dev.watched = i.dev.watched || i.holds()
+			continue
+		}
+		step := i.rule.pastStep()
+		for slot, idx := range i.bind {
+			if idx < 0 {
+				continue
+			}
+			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.stateful && !i.busy}
+			x.look(i, e.points[idx].value)
+			looks[uint32(idx)] = append(looks[uint32(idx)], x)
+			steps[uint32(idx)] = max(steps[uint32(idx)], step)
+			total++
+		}
+	}
+	pasts := a.pasts
+	a.deps, a.pasts = make([]dependent, 0, total), make([]past, 0, len(looks))
+	for _, d := range a.devices {
+		for _, idx := range d.points {
+			p := &e.points[idx]
+			list := looks[idx]
+			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
+			a.deps = append(a.deps, list...)
+			if len(list) == 0 {
+				p.past = -1
+				continue
+			}
+			var h past
+			if p.past >= 0 {
+				h = pasts[p.past]
+			}
+			p.past, p.pastStep = int32(len(a.pasts)), steps[idx]
+			a.pasts = append(a.pasts, h)
+		}
+	}
+}
+
+// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
+func (r *Rule) pastStep() uint32 {
+	span := int64(pastSpan)
+	for _, t := range r.Thresholds {
+		span = max(span, 2*int64(t.For))
+	}
+	return uint32(span / second / pastLength)
+}
+
+func (e *Engine) setBusy(i *instance, busy bool) {
+	if i.busy == busy {
+		return
+	}
+	i.busy = busy
+	n := int32(1)
+	if !busy {
+		n = -1
+	}
+	for _, d := range i.devs {
+		d.busy += n
+	}
+	if i.rule.stateful {
+		return
+	}
+	for _, idx := range i.bind {
+		if idx < 0 {
+			continue
+		}
+		deps := i.asset.depsOf(&e.points[idx])
+		for k := range deps {
+			if x := &deps[k]; uint32(x.place) == i.place {
+				x.still = !busy
+			}
+		}
+	}
+}
+
+// factsFor returns the facts that a rule needs in the units that it needs. When
+// one is missing the rule stays off and a task is noted.
+func (a *assetState) factsFor(r *Rule) ([]devices.Quantity, bool) {
+	out := make([]devices.Quantity, len(r.facts))
+	complete := true
+	for k, f := range r.facts {
+		var q devices.Quantity
+		ok := false
+		if a.spec != nil {
+			q, ok = a.spec.Facts[f.Name]
+		}
+		if ok && !f.Word {
+			q.Value, ok = factValue(q, f.Unit)
+		}
+		if !ok {
+			a.tasks = append(a.tasks, task{r, f})
+			complete = false
+			continue
+		}
+		out[k] = q
+	}
+	return out, complete
+}
+
+// factValue brings the number of a fact to the unit that rules use.
+func factValue(q devices.Quantity, unit string) (float64, bool) {
+	if q.Word != "" {
+		return 0, false
+	}
+	if q.Unit == "" || q.Unit == unit {
+		return q.Value, true
+	}
+	return toUnit(q.Value, q.Unit, unit)
+}
+
+// constantsFor works out what stays the same for a rule on an asset; ok is
+// false when a fact is missing.
+func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
+	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
+	for k, l := range r.Limits {
+		c.limits[k] = l.Value
+	}
+	if c.facts, ok = a.factsFor(r); !ok {
+		return nil, false
+	}
+	ctx := evalContext{engine: e, inst: &instance{consts: c}}
+	for k := range r.roles {
+		for _, at := range r.roles[k].cuts {
+			if v, ok := at(&ctx); ok {
+				c.cuts[k] = append(c.cuts[k], v)
+			}
+		}
+	}
+	return c, true
+}
+
+// Tasks lists the facts that people have to give before a rule can work, by
+// asset and rule.
+func (e *Engine) Tasks() diag.List {
+	var list diag.List
+	for _, a := range e.sortedAssets() {
+		for _, t := range a.tasks {
+			unit := ""
+			if t.fact.Unit != "" {
+				unit = " (" + t.fact.Unit + ")"
+			}
+			list.Add(diag.Diagnostic{Level: diag.Task,
+				Message: "asset " + a.id + ": rule " + t.rule.ID + " is off until " + t.fact.Name + " is given",
+				Hint:    "facts: {" + t.fact.Name + ": …}: " + strings.ToLower(t.fact.Label.EN) + unit})
+		}
+	}
+	return list
+}
+
+// sortedAssets returns the assets by id.
+func (e *Engine) sortedAssets() []*assetState {
+	out := make([]*assetState, 0, len(e.assets))
+	for _, chunk := range e.chunks {
+		out = append(out, chunk...)
+	}
+	slices.SortFunc(out, func(a, b *assetState) int { return cmp.Compare(a.id, b.id) })
+	return out
+}

@@ -1,0 +1,550 @@
+package rules
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+// A checkpoint is what the engine remembers, in chunks that are written when
+// they changed. Chunk 0 holds what belongs to no asset, and the position at
+// which each other chunk was last written, so that a torn checkpoint is seen.
+
+// checkpointVersion is the first byte of every chunk.
+const checkpointVersion = 1
+
+// ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
+// to be made anew and the journal read from its beginning.
+var ErrCheckpoint = errors.New("checkpoint cannot be used")
+
+// DirtyChunks appends the numbers of the chunks that changed since they were
+// last written, ascending. Chunk 0 is always among them and must be written
+// last.
+func (e *Engine) DirtyChunks(dst []int) []int {
+	for c := 1; c < Chunks; c++ {
+		if e.chunkDirty[c] {
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, 0)
+}
+
+// AppendChunk appends the bytes of a chunk and marks it as written at the
+// position of the last record. When it could not be stored call MarkDirty.
+func (e *Engine) AppendChunk(chunk int, dst []byte) []byte {
+	w := writer{dst}
+	w.byte(checkpointVersion)
+	if chunk == 0 {
+		e.writeHead(&w)
+		return w.b
+	}
+	e.chunkDirty[chunk] = false
+	e.written[chunk] = e.seq
+	w.uint(e.seq)
+	w.uint(uint64(len(e.chunks[chunk])))
+	for _, a := range e.chunks[chunk] {
+		e.writeAsset(&w, a)
+	}
+	return w.b
+}
+
+// MarkDirty asks for a chunk to be written again.
+func (e *Engine) MarkDirty(chunk int) { e.chunkDirty[chunk] = chunk != 0 }
+
+// Position is the sequence number of the last record that was applied.
+func (e *Engine) Position() uint64 { return e.seq }
+
+// Restore brings a new engine to the state of a checkpoint. chunks is indexed by
+// chunk number; a chunk that was never written is nil. Devices and points that
+// the registry does not know are added to it. On an error the engine and the
+// registry must not be used.
+func (e *Engine) Restore(chunks [][]byte) error {
+	if len(chunks) == 0 || len(chunks[0]) == 0 {
+		return fmt.Errorf("%w: chunk 0 is missing", ErrCheckpoint)
+	}
+	if err := e.readHead(chunks[0]); err != nil {
+		return fmt.Errorf("chunk 0: %w", err)
+	}
+	for c := 1; c < Chunks; c++ {
+		var data []byte
+		if c < len(chunks) {
+			data = chunks[c]
+		}
+		if e.written[c] == 0 && len(data) == 0 {
+			continue
+		}
+		if err := e.readChunk(c, data); err != nil {
+			return fmt.Errorf("chunk %d: %w", c, err)
+		}
+	}
+	e.chunkDirty = [Chunks]bool{}
+	e.rebind = nil
+	return nil
+}
+
+func (e *Engine) writeHead(w *writer) {
+	w.uint(e.seq)
+	w.int(e.now)
+	w.int(e.grid)
+	n := 0
+	for c := range e.written {
+		if e.written[c] != 0 {
+			n++
+		}
+	}
+	w.uint(uint64(n))
+	for c, seq := range e.written {
+		if seq != 0 {
+			w.uint(uint64(c))
+			w.uint(seq)
+		}
+	}
+	w.uint(uint64(len(e.conns)))
+	for _, c := range e.conns {
+		w.string(c.name)
+		w.bool(c.up)
+		w.ints(c.since, c.hold, c.live, c.upLive)
+	}
+	w.uint(uint64(len(e.windows)))
+	for _, x := range e.windows {
+		w.string(x.id)
+		w.string(x.asset)
+		w.string(x.faultClass)
+		w.string(x.checkedIn)
+		w.ints(x.from, x.until)
+	}
+	w.uint(uint64(len(e.factIDs)))
+	for _, id := range e.factIDs {
+		w.string(id)
+	}
+	ids := make([]string, 0, len(e.assigned))
+	for id := range e.assigned {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	w.uint(uint64(len(ids)))
+	for _, id := range ids {
+		w.string(id)
+		w.string(e.assigned[id])
+	}
+}
+
+func (e *Engine) readHead(data []byte) error {
+	r := cursor{b: data}
+	if r.byte() != checkpointVersion {
+		return fmt.Errorf("%w: unknown version", ErrCheckpoint)
+	}
+	e.seq, e.now, e.grid = r.uint(), r.int(), r.int()
+	for range r.count(2) {
+		if c := r.uint(); c > 0 && c < Chunks {
+			e.written[c] = r.uint()
+		} else {
+			r.fail()
+		}
+	}
+	for range r.count(6) {
+		c := connection{name: r.string(), up: r.bool()}
+		c.since, c.hold, c.live, c.upLive = r.int(), r.int(), r.int(), r.int()
+		e.conns = append(e.conns, c)
+	}
+	for range r.count(6) {
+		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string()}
+		x.from, x.until = r.int(), r.int()
+		e.windows = append(e.windows, x)
+	}
+	for range r.count(1) {
+		e.factIDs = append(e.factIDs, r.string())
+	}
+	for range r.count(2) {
+		id := r.string()
+		e.assigned[id] = r.string()
+	}
+	return r.done()
+}
+
+func (e *Engine) writeAsset(w *writer, a *assetState) {
+	w.string(a.id)
+	w.uint(uint64(len(a.devices)))
+	for _, d := range a.devices {
+		e.writeDevice(w, d)
+	}
+	w.uint(uint64(len(a.classes)))
+	for k := range a.classes {
+		c := &a.classes[k]
+		w.string(c.fc.ID)
+		w.bool(c.open)
+		w.uint(c.id.Seq)
+		w.byte(byte(c.phase))
+		w.byte(byte(c.severity))
+		w.ints(c.onset, c.at, c.shelved)
+		w.string(c.rule)
+	}
+	w.uint(uint64(len(a.instances)))
+	for _, i := range a.instances {
+		i.write(w)
+	}
+}
+
+func (e *Engine) writeDevice(w *writer, d *deviceState) {
+	v := d.dev
+	w.string(v.ID)
+	w.string(v.Class)
+	w.string(v.Profile)
+	w.string(v.Asset)
+	w.ints(v.Interval, v.Silence)
+	w.bool(v.Simulated)
+	w.ints(d.newest, d.heard, d.heardLive, d.gap)
+	w.int(int64(d.conn))
+	w.bool(d.timed)
+	w.uint(uint64(len(d.points)))
+	all := e.reg.Points()
+	for _, idx := range d.points {
+		p, st := all[idx], &e.points[idx]
+		w.string(p.Name)
+		w.string(p.Role)
+		w.string(p.Unit)
+		w.byte(byte(p.Kind))
+		w.ints(st.time, st.validTo)
+		w.float(st.value)
+		w.string(st.text)
+		w.byte(byte(st.quality))
+		w.bool(st.ok)
+		w.bool(st.lost)
+		d.asset.writePast(w, st)
+	}
+}
+
+// writePast writes the history of a point, oldest first.
+func (a *assetState) writePast(w *writer, p *pointState) {
+	if p.past < 0 {
+		w.byte(0)
+		return
+	}
+	w.byte(p.pastLen + 1)
+	w.uint(uint64(p.pastDue))
+	for k := range p.pastLen {
+		m := a.pasts[p.past][(p.pastNext+pastLength-p.pastLen+k)%pastLength]
+		w.uint(uint64(m.t))
+		w.uint(uint64(math.Float32bits(m.v)))
+	}
+}
+
+func (i *instance) write(w *writer) {
+	w.string(i.rule.ID)
+	w.string(i.dev.dev.ID)
+	w.byte(i.lane)
+	w.ints(i.t, i.due, i.wake, i.gateAcc)
+	w.byte(byte(i.gate))
+	w.bool(i.busy)
+	w.uint(uint64(len(i.limbs)))
+	for k := range i.limbs {
+		l := &i.limbs[k]
+		w.byte(byte(i.rule.Thresholds[k].Severity))
+		w.ints(l.onset, l.acc, l.clearAcc)
+		w.byte(byte(l.val))
+		w.byte(byte(l.clear))
+		w.bool(l.active)
+		w.bool(l.noData)
+		w.bool(l.spent)
+		w.bool(l.muted)
+	}
+	w.uint(uint64(len(i.slots)))
+	for k := range i.slots {
+		s := &i.slots[k]
+		w.string(i.rule.slots[k].key)
+		w.ints(s.t, s.since, s.until, s.acc)
+		w.float(s.v)
+		w.float(s.sum)
+		w.uint(s.bits)
+		w.string(s.word)
+		w.uint(uint64(s.n))
+		w.byte(byte(s.val))
+		w.bool(s.known)
+		w.uint(uint64(len(s.cells)))
+		for _, c := range s.cells {
+			w.int(c.t)
+			w.float(c.a)
+			w.float(c.b)
+		}
+	}
+}
+
+func (e *Engine) readChunk(chunk int, data []byte) error {
+	r := cursor{b: data}
+	if r.byte() != checkpointVersion {
+		return fmt.Errorf("%w: unknown version", ErrCheckpoint)
+	}
+	if seq := r.uint(); seq != e.written[chunk] {
+		return fmt.Errorf("%w: it was written at %d, chunk 0 says %d", ErrCheckpoint, seq, e.written[chunk])
+	}
+	for range r.count(4) {
+		if r.bad {
+			break
+		}
+		e.readAsset(&r, chunk)
+	}
+	return r.done()
+}
+
+// readAsset restores devices and points first, makes the instances, and then
+// gives them back what they remembered.
+func (e *Engine) readAsset(r *cursor, chunk int) {
+	id := r.string()
+	if r.bad || chunkOf(id) != chunk {
+		r.fail()
+		return
+	}
+	a := e.assets[id]
+	if a == nil {
+		a = e.addAsset(id)
+	}
+	for range r.count(8) {
+		if !r.bad {
+			e.readDevice(r, a)
+		}
+	}
+	e.describe(a)
+	e.bindAsset(a)
+	for range r.count(8) {
+		fc := FaultClassByID(r.string())
+		if fc == nil || r.bad {
+			r.fail()
+			return
+		}
+		c := a.faultClass(fc, true)
+		c.open = r.bool()
+		c.id = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: r.uint()}
+		if !c.open {
+			c.id = EpisodeID{}
+		}
+		c.phase, c.severity = Phase(r.byte()), Severity(r.byte())
+		c.onset, c.at, c.shelved, c.rule = r.int(), r.int(), r.int(), r.string()
+	}
+	for range r.count(10) {
+		if !r.bad {
+			e.readInstance(r, a)
+		}
+	}
+}
+
+func (e *Engine) readDevice(r *cursor, a *assetState) {
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.int(), Silence: r.int(), Simulated: r.bool()}
+	if r.bad || v.ID == "" {
+		r.fail()
+		return
+	}
+	dev := e.reg.Lookup([]byte(v.ID))
+	if dev == nil {
+		dev = e.reg.Add(v)
+	}
+	d := e.deviceOn(dev, a)
+	d.newest, d.heard, d.heardLive, d.gap = r.int(), r.int(), r.int(), r.int()
+	d.conn = int32(r.int())
+	if d.conn < -1 || int(d.conn) >= len(e.conns) {
+		r.fail()
+		d.conn = -1
+	}
+	d.timed = r.bool()
+	for range r.count(10) {
+		if r.bad {
+			return
+		}
+		pt := devices.Point{Name: r.string(), Role: r.string(), Unit: r.string(), Kind: devices.Kind(r.byte())}
+		p := e.reg.AddPoint(dev, pt)
+		e.bindPoint(d, p)
+		st := &e.points[p.Index]
+		st.time, st.validTo = r.int(), r.int()
+		st.value, st.text = r.float(), r.string()
+		st.quality = devices.Quality(r.byte())
+		st.ok, st.lost = r.bool(), r.bool()
+		a.readPast(r, st)
+	}
+}
+
+// readPast puts a history into a place of its own on the asset; binding the
+// asset keeps it when somebody looks at the point.
+func (a *assetState) readPast(r *cursor, p *pointState) {
+	n := r.byte()
+	if n == 0 {
+		return
+	}
+	if n--; n > pastLength {
+		r.fail()
+		return
+	}
+	p.pastDue = uint32(r.uint())
+	p.pastLen, p.pastNext = n, n%pastLength
+	p.past = int32(len(a.pasts))
+	var h past
+	for k := range n {
+		h[k] = moment{uint32(r.uint()), math.Float32frombits(uint32(r.uint()))}
+	}
+	a.pasts = append(a.pasts, h)
+}
+
+// readInstance gives an instance back what it remembered. One that the rules of
+// today do not make any more is read and dropped.
+func (e *Engine) readInstance(r *cursor, a *assetState) {
+	rule, dev, lane := r.string(), r.string(), r.byte()
+	k := slices.IndexFunc(a.instances, func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane })
+	i := &instance{rule: &Rule{}}
+	if k >= 0 {
+		i = a.instances[k]
+	}
+	i.t, i.due, i.wake, i.gateAcc = r.int(), r.int(), r.int(), r.int()
+	i.gate = r.truth()
+	busy := r.bool()
+	for range r.count(8) {
+		sev := Severity(r.byte())
+		l := limb{onset: r.int(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
+		if n := slices.IndexFunc(i.rule.Thresholds, func(t Threshold) bool { return t.Severity == sev }); n >= 0 {
+			i.limbs[n] = l
+		}
+	}
+	for range r.count(10) {
+		if r.bad {
+			return
+		}
+		i.readSlot(r)
+	}
+	if k >= 0 {
+		e.setBusy(i, busy)
+		i.fresh = false
+		i.dev.watched = i.dev.watched || i.rule.clock && i.holds()
+		if i.wake != 0 {
+			e.wakes.push(wake{i.wake, i})
+		}
+	}
+}
+
+func (i *instance) readSlot(r *cursor) {
+	key := r.string()
+	s := slot{t: r.int(), since: r.int(), until: r.int(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
+		word: r.string(), n: uint32(r.uint()), val: r.truth(), known: r.bool()}
+	for range r.count(10) {
+		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
+	}
+	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
+	if n >= 0 {
+		i.slots[n] = s
+	}
+}
+
+// writer appends values; cursor takes them back and remembers the first that
+// did not fit.
+type writer struct{ b []byte }
+
+func (w *writer) byte(v byte)     { w.b = append(w.b, v) }
+func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)     { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
+func (w *writer) ints(vs ...int64) {
+	for _, v := range vs {
+		w.int(v)
+	}
+}
+
+func (w *writer) bool(v bool) {
+	if v {
+		w.b = append(w.b, 1)
+	} else {
+		w.b = append(w.b, 0)
+	}
+}
+
+func (w *writer) string(s string) {
+	w.uint(uint64(len(s)))
+	w.b = append(w.b, s...)
+}
+
+type cursor struct {
+	b   []byte
+	bad bool
+}
+
+func (r *cursor) fail() { r.bad, r.b = true, nil }
+
+func (r *cursor) done() error {
+	if r.bad || len(r.b) != 0 {
+		return fmt.Errorf("%w: it is damaged", ErrCheckpoint)
+	}
+	return nil
+}
+
+func (r *cursor) byte() byte {
+	if len(r.b) == 0 {
+		r.fail()
+		return 0
+	}
+	v := r.b[0]
+	r.b = r.b[1:]
+	return v
+}
+
+func (r *cursor) bool() bool { return r.byte() != 0 }
+
+func (r *cursor) truth() Truth {
+	v := Truth(r.byte())
+	if v > True {
+		r.fail()
+		return Unknown
+	}
+	return v
+}
+
+func (r *cursor) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *cursor) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *cursor) float() float64 {
+	if len(r.b) < 8 {
+		r.fail()
+		return 0
+	}
+	v := math.Float64frombits(binary.LittleEndian.Uint64(r.b))
+	r.b = r.b[8:]
+	return v
+}
+
+func (r *cursor) string() string {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return ""
+	}
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+// count reads the length of a list whose items take at least size bytes each,
+// so that a damaged length cannot ask for more than there is.
+func (r *cursor) count(size uint64) int {
+	n := r.uint()
+	if n > uint64(len(r.b))/cmp.Or(size, 1) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}

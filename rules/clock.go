@@ -1,0 +1,286 @@
+package rules
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+// Timing says how the engine waits. The zero value is replaced by the defaults.
+type Timing struct {
+	// Grace is how long steps that need a clock are withheld after a connection
+	// came up, because what was queued meanwhile still arrives. A reading taken
+	// before the connection came up prolongs it, up to MaxGrace.
+	Grace, MaxGrace time.Duration
+	// Slack is how late a reading with its own time may be delivered before the
+	// clock goes ahead without it.
+	Slack time.Duration
+	// Recheck is how long a condition must go on holding after a person cleared
+	// its episode by hand, before it opens another.
+	Recheck time.Duration
+}
+
+// DefaultTiming is what a daemon uses.
+var DefaultTiming = Timing{Grace: 10 * time.Second, MaxGrace: 10 * time.Minute, Slack: 5 * time.Second, Recheck: 10 * time.Minute}
+
+func (t Timing) orDefault() Timing {
+	return Timing{
+		Grace: cmp.Or(t.Grace, DefaultTiming.Grace), MaxGrace: cmp.Or(t.MaxGrace, DefaultTiming.MaxGrace),
+		Slack: cmp.Or(t.Slack, DefaultTiming.Slack), Recheck: cmp.Or(t.Recheck, DefaultTiming.Recheck),
+	}
+}
+
+// A connection has a clock of its own that runs only while the daemon listens:
+// while the daemon or the link is down, and during the grace after, no device
+// is silent and no delay runs out.
+type connection struct {
+	name   string
+	up     bool
+	since  int64 // journal time at which it last came up
+	hold   int64 // journal time until which its clock stands still
+	live   int64 // its clock, in nanoseconds
+	upLive int64 // its clock when it last came up
+}
+
+// tick moves journal time to t.
+func (e *Engine) tick(t int64) {
+	for i := range e.conns {
+		if c := &e.conns[i]; c.up {
+			if from := max(e.now, c.hold); t > from {
+				c.live += t - from
+			}
+		}
+	}
+	e.now = max(e.now, t)
+}
+
+func (e *Engine) connection(name string) int32 {
+	for i := range e.conns {
+		if e.conns[i].name == name {
+			return int32(i)
+		}
+	}
+	e.conns = append(e.conns, connection{name: name})
+	return int32(len(e.conns) - 1)
+}
+
+func (e *Engine) linkUp(i int32) {
+	c := &e.conns[i]
+	c.up, c.since, c.upLive = true, e.now, c.live
+	c.hold = e.now + int64(e.timing.Grace)
+}
+
+// backlog is told of a reading that was taken before its connection came up:
+// what was queued is still arriving.
+func (e *Engine) backlog(i int32, t int64) {
+	c := &e.conns[i]
+	if t < c.since && e.now < c.hold {
+		c.hold = max(c.hold, min(e.now+int64(e.timing.Grace), c.since+int64(e.timing.MaxGrace)))
+	}
+}
+
+// timeOf is the time that it is on the device: the time of its newest reading
+// and what has passed on the connection's clock since, less the slack for what
+// is still on its way. It follows clocks that are wrong, and stands still while
+// nobody listens.
+func (e *Engine) timeOf(d *deviceState) int64 {
+	if d.conn < 0 {
+		return d.newest
+	}
+	passed := e.conns[d.conn].live - d.heardLive
+	if d.timed {
+		passed = max(0, passed-int64(e.timing.Slack))
+	}
+	return d.newest + passed
+}
+
+// instanceTime is the time up to which an instance may be moved without a reading.
+func (e *Engine) instanceTime(i *instance) int64 {
+	if i.rule.clock {
+		return e.now
+	}
+	t := int64(never)
+	for _, d := range i.devs {
+		t = min(t, e.timeOf(d))
+	}
+	if t == never {
+		return i.t
+	}
+	return t
+}
+
+// silent tells whether the instance's device has said nothing for so many of
+// its intervals.
+func (c *evalContext) silent(times float64, least int64) Truth {
+	e, d := c.engine, c.inst.dev
+	if d.dev.Interval <= 0 && d.dev.Silence <= 0 {
+		return Unknown
+	}
+	need := max(int64(times*float64(d.dev.Interval)), least)
+	if d.dev.Silence > 0 {
+		need = d.dev.Silence // the profile knows better
+	}
+	passed := e.quiet(d)
+	if passed >= need {
+		return True
+	}
+	c.wakeAt(c.t + need - passed)
+	return False
+}
+
+// quiet is how long the device has been silent while it could have been heard.
+func (e *Engine) quiet(d *deviceState) int64 {
+	if d.conn >= 0 {
+		c := &e.conns[d.conn]
+		return c.live - max(d.heardLive, c.upLive)
+	}
+	passed := int64(never)
+	for i := range e.conns {
+		passed = min(passed, e.conns[i].live-e.conns[i].upLive)
+	}
+	if passed == never {
+		return 0
+	}
+	return passed
+}
+
+// heard tells whether the device behind a role is there: something of it is
+// still valid.
+func (c *evalContext) heard(role int) bool {
+	idx := c.inst.bind[role]
+	if idx < 0 {
+		return false
+	}
+	d := c.engine.devs[c.engine.reg.Points()[idx].Device.Index]
+	if until := d.newest + d.valid; c.t <= until {
+		c.expiry = min(c.expiry, until)
+		return true
+	}
+	return false
+}
+
+// A wake is a place in the queue of instances that wait for a time.
+type wake struct {
+	at   int64 // journal time, a whole second
+	inst *instance
+}
+
+func (w wake) before(o wake) bool {
+	if w.at != o.at {
+		return w.at < o.at
+	}
+	return w.inst.compare(o.inst) < 0
+}
+
+// compare orders instances in a way that does not depend on who came first.
+func (i *instance) compare(o *instance) int {
+	if i.asset != o.asset {
+		return strings.Compare(i.asset.id, o.asset.id)
+	}
+	return cmp.Compare(i.place, o.place)
+}
+
+// wakeQueue is a binary heap. An entry counts only while its instance still
+// waits for that very time.
+type wakeQueue []wake
+
+func (q *wakeQueue) push(w wake) {
+	h := append(*q, w)
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !h[i].before(h[up]) {
+			break
+		}
+		h[i], h[up] = h[up], h[i]
+		i = up
+	}
+	*q = h
+}
+
+func (q *wakeQueue) pop() wake {
+	h := *q
+	top := h[0]
+	n := len(h) - 1
+	h[0] = h[n]
+	h[n] = wake{}
+	h = h[:n]
+	for i := 0; ; {
+		l := 2*i + 1
+		if l >= n {
+			break
+		}
+		if r := l + 1; r < n && h[r].before(h[l]) {
+			l = r
+		}
+		if !h[l].before(h[i]) {
+			break
+		}
+		h[i], h[l] = h[l], h[i]
+		i = l
+	}
+	*q = h
+	return top
+}
+
+const second = int64(time.Second)
+
+// schedule puts a busy instance into the queue, at the first whole second at
+// which its time can have come.
+func (e *Engine) schedule(i *instance) {
+	e.touch(i.asset)
+	if i.due == never {
+		i.wake = 0
+		return
+	}
+	wait := max(0, i.due-e.instanceTime(i))
+	at := e.now + wait
+	if at = (at + second - 1) / second * second; at <= e.grid {
+		at = e.grid + second
+	}
+	if i.wake != 0 && i.wake <= at {
+		return // it will look again then
+	}
+	i.wake = at
+	e.wakes.push(wake{at, i})
+}
+
+// runGrid takes the steps that are due by the clock, second by second.
+func (e *Engine) runGrid() {
+	grid := e.now / second * second
+	for len(e.wakes) > 0 && e.wakes[0].at <= grid {
+		w := e.wakes.pop()
+		i := w.inst
+		if i.dead || i.wake != w.at {
+			continue
+		}
+		i.wake = 0
+		e.grid = w.at
+		e.advance(i, e.instanceTime(i))
+		e.schedule(i)
+	}
+	e.grid = grid
+}
+
+// advance takes all steps of an instance that are due by time t, with the
+// readings as they are.
+func (e *Engine) advance(i *instance, t int64) {
+	for i.due <= t {
+		due := max(i.due, i.t)
+		e.step(i, due)
+		if i.due <= due {
+			i.due = due + 1 // a step always gets on
+		}
+	}
+}
+
+// delivering marks a connection up that delivers though nobody said so.
+func (e *Engine) delivering(rec *devices.Record) int32 {
+	i := e.connection(rec.Connection)
+	if !e.conns[i].up {
+		e.linkUp(i)
+	}
+	return i
+}

@@ -1,0 +1,371 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+
+	"github.com/facilityd/facilityd/configs/diag"
+	"github.com/facilityd/facilityd/devices"
+)
+
+// A Function is one word of the rule language that takes arguments.
+type Function struct {
+	Name  string
+	Usage string // how it is written
+	Doc   string // one sentence
+	// compile checks the arguments; it has reported what is wrong when the
+	// operand is bad.
+	compile func(c *compiler, name string, args []ast.Node, loc file.Location) operand
+}
+
+// functions by name. It is filled by a function because its entries call the
+// compiler, which looks functions up.
+var functions map[string]*Function
+
+// Functions lists the language's functions by name.
+func Functions() []*Function { return functionList }
+
+var functionList = func() []*Function {
+	list := []*Function{
+		{"abs", "abs(x)", "The amount of x.", compileAbs},
+		{"avg", "avg(x, 10m)", "The mean of x over the last while, weighted by time.", compileWindow},
+		{"bad", "bad(x)", "True when the newest reading of x is bad: a sensor fault, or a value that cannot be.", compileBad},
+		{"between", `between("22:00", "06:00")`, "True in that part of the day, in the site's time zone.", compileBetween},
+		{"changed", "changed(x, 10m)", "True when x took another value within the last while.", compileChanged},
+		{"count", "count(event, 30m) or count(condition, 30m)", "How often an event happened, or a condition became true, within the last while.", compileCount},
+		{"delta", "delta(x, 1h)", "How much x grew over the last while; a counter's growth goes on through a reset.", compileDelta},
+		{"held", "held(condition, 10s)", "True when the condition has been true for that long without a break.", compileHeld},
+		{"hour", "hour()", "The hour of the day, 0 to 23, in the site's time zone.", compileHour},
+		{"max", "max(x, y, …) or max(x, 10m)", "The greatest of several values, or of one over the last while.", compileMinMax},
+		{"min", "min(x, y, …) or min(x, 10m)", "The least of several values, or of one over the last while.", compileMinMax},
+		{"n_of", "n_of(condition, 3, 5)", "True when the condition held in at least 3 of the last 5 readings.", compileNOf},
+		{"rate", "rate(x, 1h)", "How fast x grew over the last while, per hour.", compileDelta},
+		{"silent", "silent(3, 5m)", "True when the device said nothing for 3 of its declared intervals, and at least 5 minutes.", compileSilent},
+		{"spread", "spread(x, y, z)", "The greatest of the values minus the least.", compileSpread},
+		{"stuck", "stuck(x, 1h)", "True when readings of x keep coming and its value has not moved at all for that long.", compileStuck},
+		{"unbalance", "unbalance(x, y, z)", "The greatest deviation from the mean, in percent of the mean (NEMA MG-1).", compileUnbalance},
+		{"weekday", "weekday()", "The day of the week, Monday is 1, in the site's time zone.", compileHour},
+	}
+	functions = make(map[string]*Function, len(list))
+	for _, f := range list {
+		functions[f.Name] = f
+	}
+	return list
+}()
+
+func (c *compiler) call(name string, args []ast.Node, loc file.Location) operand {
+	f := functions[name]
+	if f == nil {
+		c.errorf(loc, diag.DidYouMean(name, slices.Sorted(maps.Keys(functions))), "unknown function %q", name)
+		return badOperand(loc)
+	}
+	return f.compile(c, name, args, loc)
+}
+
+// usage reports a call that does not fit and says how it is written.
+func (c *compiler) usage(name string, loc file.Location, format string, args ...any) operand {
+	c.errorf(loc, "written "+functions[name].Usage, "%s: %s", name, fmt.Sprintf(format, args...))
+	return badOperand(loc)
+}
+
+// numberArg compiles an argument that must be a number.
+func (c *compiler) numberArg(name string, n ast.Node) operand {
+	op := c.compile(n)
+	if !op.bad && op.number == nil {
+		return c.usage(name, op.loc, "%s is not a number", op.what)
+	}
+	return op
+}
+
+// durationArg reads an argument that must be a duration.
+func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
+	op := c.compile(n)
+	if op.bad {
+		return 0, false
+	}
+	if op.lit != nil {
+		if d, ok := parseDuration(op.lit.text); ok && d > 0 {
+			return d, true
+		}
+	}
+	c.usage(name, op.loc, "%s is not a duration", op.what)
+	return 0, false
+}
+
+// spanArg reads an argument that is a duration, or a number of seconds that
+// stays the same for an asset, such as 2 * fact.rated_motion_time.
+func (c *compiler) spanArg(name string, n ast.Node) (func(*evalContext) int64, bool) {
+	op := c.compile(n)
+	if op.bad {
+		return nil, false
+	}
+	if op.fixed && op.number != nil && op.unit == "s" && op.lit == nil {
+		f := op.number
+		return func(ctx *evalContext) int64 { v, _ := f(ctx); return int64(v * 1e9) }, true
+	}
+	if op.lit != nil {
+		if d, ok := parseDuration(op.lit.text); ok && d > 0 {
+			return func(*evalContext) int64 { return int64(d) }, true
+		}
+	}
+	c.usage(name, op.loc, "%s is not a duration", op.what)
+	return nil, false
+}
+
+// integerArg reads an argument that must be a whole number.
+func (c *compiler) integerArg(name string, n ast.Node, low, high int) (int, bool) {
+	i, ok := n.(*ast.IntegerNode)
+	if !ok || i.Value < low || i.Value > high {
+		c.usage(name, location(n), "a whole number from %d to %d is needed", low, high)
+		return 0, false
+	}
+	return i.Value, true
+}
+
+func compileAbs(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 1 {
+		return c.usage(name, loc, "one argument is needed")
+	}
+	x := c.numberArg(name, args[0])
+	if x.bad {
+		return x
+	}
+	f := x.number
+	return operand{role: -1, loc: loc, what: "abs(" + x.what + ")", unit: x.unit, stateful: x.stateful,
+		number: func(ctx *evalContext) (float64, bool) { v, ok := f(ctx); return math.Abs(v), ok }}.needing(x.needTrue)
+}
+
+func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 1 {
+		return c.usage(name, loc, "one role is needed")
+	}
+	x := c.compile(args[0])
+	if x.bad {
+		return x
+	}
+	if x.role < 0 {
+		return c.usage(name, x.loc, "%s is not a role", x.what)
+	}
+	role := x.role
+	return operand{role: -1, loc: loc, what: "bad(" + x.what + ")", truth: func(ctx *evalContext) Truth {
+		p := ctx.input(role)
+		if p == nil || p.time == 0 || p.lost || ctx.t > p.validTo || p.quality == devices.Uncertain {
+			return Unknown
+		}
+		ctx.expiry = min(ctx.expiry, p.validTo)
+		return truthOf(p.quality == devices.Bad)
+	}}.needing(x.needTrue)
+}
+
+// compileMinMax is max over arguments or, with a duration, over time.
+func compileMinMax(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) == 2 {
+		if id, ok := args[1].(*ast.IdentifierNode); ok {
+			if op := c.identifierLiteral(id); op != nil {
+				if _, ok := durationUnits[op.unit]; ok {
+					return compileWindow(c, name, args, loc)
+				}
+			}
+		}
+	}
+	greatest := name == "max"
+	return c.fold(name, args, loc, func(vals []float64) float64 {
+		if greatest {
+			return slices.Max(vals)
+		}
+		return slices.Min(vals)
+	}, false)
+}
+
+// identifierLiteral returns the literal that an identifier stands for.
+func (c *compiler) identifierLiteral(id *ast.IdentifierNode) *literal {
+	if r := []rune(id.Value); len(r) == 1 && r[0] >= firstLiteralRune && int(r[0]-firstLiteralRune) < len(c.literals) {
+		return &c.literals[r[0]-firstLiteralRune]
+	}
+	return nil
+}
+
+func compileSpread(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	op := c.fold(name, args, loc, func(v []float64) float64 { return slices.Max(v) - slices.Min(v) }, false)
+	if op.unit == "°C" {
+		op.unit = "K"
+	}
+	return op
+}
+
+func compileUnbalance(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	return c.fold(name, args, loc, func(v []float64) float64 {
+		mean := 0.0
+		for _, x := range v {
+			mean += x / float64(len(v))
+		}
+		worst := 0.0
+		for _, x := range v {
+			worst = max(worst, math.Abs(x-mean))
+		}
+		return worst / mean * 100
+	}, true)
+}
+
+// maxFold bounds the arguments of functions over several values.
+const maxFold = 8
+
+// fold compiles a function over several values of one unit.
+func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func([]float64) float64, percent bool) operand {
+	if len(args) < 2 || len(args) > maxFold {
+		return c.usage(name, loc, "two to %d values are needed", maxFold)
+	}
+	res := operand{role: -1, loc: loc}
+	var parts []numberFunc
+	var names []string
+	var first operand
+	for i, a := range args {
+		op := c.numberArg(name, a)
+		if op.bad {
+			return op
+		}
+		if i == 0 {
+			first = op
+		} else {
+			var ok bool
+			if first, op, ok = c.unify(first, op, op.loc); !ok {
+				return badOperand(loc)
+			}
+			if i == 1 {
+				parts[0] = first.number
+			}
+		}
+		parts, names = append(parts, op.number), append(names, op.what)
+		res.stateful = res.stateful || op.stateful
+		res = res.needing(res.needTrue | op.needTrue)
+	}
+	res.unit = first.unit
+	if percent {
+		res.unit = "%"
+	}
+	res.what = name + "(" + strings.Join(names, ", ") + ")"
+	res.number = func(ctx *evalContext) (float64, bool) {
+		var vals [maxFold]float64
+		known := true
+		for i, p := range parts {
+			v, ok := p(ctx)
+			vals[i] = v
+			known = known && ok
+		}
+		if !known {
+			return 0, false
+		}
+		v := f(vals[:len(parts)])
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+	}
+	return res
+}
+
+func compileHour(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 0 {
+		return c.usage(name, loc, "no argument is taken")
+	}
+	weekday := name == "weekday"
+	return operand{role: -1, loc: loc, what: name + "()", stateful: true, number: func(ctx *evalContext) (float64, bool) {
+		local := time.Unix(0, ctx.t).In(ctx.engine.location)
+		if weekday {
+			ctx.wakeAt(time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, local.Location()).UnixNano())
+			return float64((int(local.Weekday())+6)%7 + 1), true
+		}
+		ctx.wakeAt(time.Date(local.Year(), local.Month(), local.Day(), local.Hour()+1, 0, 0, 0, local.Location()).UnixNano())
+		return float64(local.Hour()), true
+	}}
+}
+
+func compileBetween(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 2 {
+		return c.usage(name, loc, "two times of day are needed")
+	}
+	var at [2]time.Duration
+	for i, a := range args {
+		s, ok := a.(*ast.StringNode)
+		if !ok {
+			return c.usage(name, location(a), "a time of day in quotes is needed")
+		}
+		tod, err := time.Parse("15:04", s.Value)
+		if err != nil {
+			return c.usage(name, location(a), "%q is not a time of day", s.Value)
+		}
+		at[i] = time.Duration(tod.Hour())*time.Hour + time.Duration(tod.Minute())*time.Minute
+	}
+	if at[0] == at[1] {
+		return c.usage(name, loc, "the two times are the same")
+	}
+	return operand{role: -1, loc: loc, what: name + "()", stateful: true, truth: func(ctx *evalContext) Truth {
+		local := time.Unix(0, ctx.t).In(ctx.engine.location)
+		next := int64(never)
+		for _, d := range at {
+			for day := range 2 {
+				b := time.Date(local.Year(), local.Month(), local.Day()+day, int(d/time.Hour), int(d%time.Hour/time.Minute), 0, 0, local.Location()).UnixNano()
+				if b > ctx.t {
+					next = min(next, b)
+				}
+			}
+		}
+		ctx.wakeAt(next)
+		now := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second
+		if at[0] < at[1] {
+			return truthOf(now >= at[0] && now < at[1])
+		}
+		return truthOf(now >= at[0] || now < at[1])
+	}}
+}
+
+// compileSilent is about the device, in journal time.
+func compileSilent(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) < 1 || len(args) > 2 {
+		return c.usage(name, loc, "the number of intervals is needed, and perhaps a least duration")
+	}
+	k := c.numberArg(name, args[0])
+	if k.bad {
+		return k
+	}
+	if !k.constant || k.lit != nil || k.value <= 0 {
+		return c.usage(name, k.loc, "the number of intervals must be a number above 0")
+	}
+	var least time.Duration
+	if len(args) == 2 {
+		var ok bool
+		if least, ok = c.durationArg(name, args[1]); !ok {
+			return badOperand(loc)
+		}
+	}
+	c.rule.clock = true
+	times := k.value
+	return operand{role: -1, loc: loc, what: name + "()", stateful: true, truth: func(ctx *evalContext) Truth {
+		return ctx.silent(times, int64(least))
+	}}
+}
+
+// eventRole returns the event role and, for `role == "word"`, the word.
+func (c *compiler) eventRole(n ast.Node) (role int, word string, what string, ok bool) {
+	if b, isBinary := n.(*ast.BinaryNode); isBinary && b.Operator == "==" {
+		if id, isName := b.Left.(*ast.IdentifierNode); isName {
+			if s, isText := b.Right.(*ast.StringNode); isText {
+				if r := devices.RoleByName(id.Value); r != nil && r.Kind == devices.Event {
+					op := c.compile(id)
+					return op.role, s.Value, fmt.Sprintf("%s == %q", op.what, s.Value), !op.bad
+				}
+			}
+		}
+	}
+	if id, isName := n.(*ast.IdentifierNode); isName {
+		if r := devices.RoleByName(id.Value); r != nil && r.Kind == devices.Event {
+			op := c.compile(id)
+			return op.role, "", op.what, !op.bad
+		}
+	}
+	return 0, "", "", false
+}

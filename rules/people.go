@@ -1,0 +1,168 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+// A window is a stretch of time in which nothing new is opened on an asset and
+// what it contains: maintenance, or a technician at work.
+type window struct {
+	id          string
+	asset       string // "" = the whole site
+	faultClass  string // "" = all but those that only a person clears
+	from, until int64
+	checkedIn   string // who is there; "" for a planned window
+}
+
+// longestCheckIn ends a visit that nobody ended.
+const longestCheckIn = 8 * 3600 * second
+
+// fact takes what a person said into account.
+func (e *Engine) fact(f *devices.Fact) {
+	if f == nil || f.ID != "" && slices.Contains(e.factIDs, f.ID) {
+		return
+	}
+	if f.ID != "" {
+		if len(e.factIDs) == maxFactIDs {
+			e.factIDs = slices.Delete(e.factIDs, 0, 1)
+		}
+		e.factIDs = append(e.factIDs, f.ID)
+	}
+	switch f.Kind {
+	case devices.FactCleared:
+		e.clearByHand(f, CauseByHand)
+	case devices.FactCancelled:
+		e.clearByHand(f, CauseCancelled)
+	case devices.FactWindow:
+		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: f.From.UnixNano(), until: f.Until.UnixNano()})
+	case devices.FactCheckedIn:
+		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: f.At.UnixNano(),
+			until: f.At.UnixNano() + longestCheckIn, checkedIn: f.By})
+	case devices.FactCheckedOut:
+		for k := range e.windows {
+			w := &e.windows[k]
+			if w.checkedIn != "" && w.checkedIn == f.By && w.asset == f.Asset && w.until > f.At.UnixNano() {
+				w.until = f.At.UnixNano()
+				e.recheck(w.asset)
+			}
+		}
+	case devices.FactAdopted:
+		if f.Device != "" && f.Asset != "" {
+			e.move(f.Device, f.Asset, "")
+		}
+	case devices.FactReplaced:
+		if f.Device != "" && f.Asset != "" {
+			e.move(f.Device, f.Asset, f.Replaces)
+		}
+	}
+}
+
+// maxFactIDs bounds how many facts are remembered against doing one twice.
+const maxFactIDs = 1024
+
+// clearByHand ends the open episode of a fault class on an asset. A condition
+// that still holds must be seen false once, or go on for Timing.Recheck, before
+// it opens another; a cancelled one is kept quiet until the time given.
+func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
+	a, fc := e.assets[f.Asset], FaultClassByID(f.FaultClass)
+	if a == nil || fc == nil {
+		return
+	}
+	cs := a.faultClass(fc, cause == CauseCancelled)
+	if cs == nil {
+		return
+	}
+	if f.Episode != "" && (!cs.open || cs.id.String() != f.Episode) {
+		return // it is about an episode that is over
+	}
+	e.touch(a)
+	at := f.At.UnixNano()
+	if cause == CauseCancelled && !f.Until.IsZero() {
+		cs.shelved = f.Until.UnixNano()
+	}
+	for _, i := range a.instances {
+		if i.rule.FaultClass != fc {
+			continue
+		}
+		for k := range i.limbs {
+			l := &i.limbs[k]
+			if !l.active {
+				continue
+			}
+			need := int64(i.rule.Thresholds[k].For)
+			*l = limb{val: l.val, clear: Unknown, onset: i.t, acc: need - max(need, int64(e.timing.Recheck))}
+			if cause == CauseCancelled {
+				l.onset, l.acc, l.spent = 0, 0, f.Until.IsZero()
+			}
+			i.due = i.t + 1
+			e.setBusy(i, true)
+			e.schedule(i)
+		}
+	}
+	if cs.open {
+		e.closeEpisode(cs, a, cause, at)
+	}
+}
+
+func (e *Engine) addWindow(w window) {
+	if w.until <= w.from {
+		return
+	}
+	// Windows that are long over matter to nobody; readings that old are late.
+	e.windows = slices.DeleteFunc(e.windows, func(o window) bool { return o.until < e.now-longestCheckIn*3 })
+	e.windows = append(e.windows, w)
+}
+
+// muted returns until when an instance may not start an episode, 0 for now.
+func (e *Engine) muted(i *instance, t int64) int64 {
+	until := int64(0)
+	if cs := i.asset.faultClass(i.rule.FaultClass, false); cs != nil && cs.shelved > t {
+		until = cs.shelved
+	}
+	for k := range e.windows {
+		w := &e.windows[k]
+		if t < w.from || t >= w.until || !e.within(i.asset.id, w.asset) {
+			continue
+		}
+		if w.faultClass == i.rule.FaultClass.ID || w.faultClass == "" && !i.rule.FaultClass.ByHand {
+			until = max(until, w.until)
+		}
+	}
+	return until
+}
+
+// within tells whether an asset is, or lies under, another.
+func (e *Engine) within(id, root string) bool {
+	for range 32 { // the tree of a site is not that deep
+		if root == "" || id == root {
+			return true
+		}
+		a := e.specs[id]
+		if a == nil || a.Parent == "" {
+			return false
+		}
+		id = a.Parent
+	}
+	return false
+}
+
+// recheck looks at everything under an asset again.
+func (e *Engine) recheck(root string) {
+	for _, a := range e.sortedAssets() {
+		if !e.within(a.id, root) {
+			continue
+		}
+		for _, i := range a.instances {
+			for k := range i.limbs {
+				if i.limbs[k].muted {
+					i.due = i.t + 1
+					e.setBusy(i, true)
+					e.schedule(i)
+					e.touch(a)
+				}
+			}
+		}
+	}
+}

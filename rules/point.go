@@ -1,0 +1,154 @@
+package rules
+
+import (
+	"math"
+	"time"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+// pointState is what the engine keeps of a point: the newest reading and who
+// looks at it. It lies in a slice by Point.Index and fills one cache line: what
+// limits the engine with many devices is memory, not arithmetic.
+type pointState struct {
+	time    int64 // of the newest reading; 0 = none
+	value   float64
+	text    string
+	validTo int64 // the value holds until then, unless another comes
+	// Those who look at it are deps[firstDep:][:depCount] of the asset; its past
+	// is pasts[past] of the asset, -1 when nobody looks.
+	firstDep uint32
+	past     int32
+	pastDue  uint32 // Unix seconds of the next reading to keep there
+	pastStep uint32 // seconds between them
+	depCount uint16
+	pastNext uint8
+	pastLen  uint8
+	ok       bool // the value may be used
+	bound    bool // a reading has been seen
+	quality  devices.Quality
+	lost     bool // its device went offline since
+}
+
+// A dependent is an instance that looks at a point. As long as readings stay
+// between low and high no comparison of the instance can change, and a still
+// instance is not evaluated for them: it is neither read nor written.
+type dependent struct {
+	low, high float64
+	place     uint16 // of the instance on the asset
+	slot      uint8  // of the role in the rule
+	still     bool   // it remembers no readings and waits for no time
+}
+
+// look sets the region around a value.
+func (x *dependent) look(i *instance, v float64) {
+	if i.rule.roles[x.slot].opaque() {
+		x.low, x.high = v, v
+		return
+	}
+	x.low, x.high = region(v, i.consts.cuts[x.slot])
+}
+
+// deps returns those who look at a point of the asset.
+func (a *assetState) depsOf(p *pointState) []dependent {
+	return a.deps[p.firstDep:][:p.depCount]
+}
+
+// region returns the range around v, between the values that an instance
+// compares a role with, in which every comparison has the same outcome.
+func region(v float64, cuts []float64) (low, high float64) {
+	low, high = math.Inf(-1), math.Inf(1)
+	for _, c := range cuts {
+		switch {
+		case c == v:
+			return v, v
+		case c < v:
+			low = max(low, math.Nextafter(c, math.Inf(1)))
+		default:
+			high = min(high, math.Nextafter(c, math.Inf(-1)))
+		}
+	}
+	return low, high
+}
+
+// past is the recent history of a point for the evidence of an episode, thinned
+// to one reading per step; a ring.
+type past [pastLength]moment
+
+type moment struct {
+	t uint32 // Unix seconds
+	v float32
+}
+
+const pastLength = 16
+
+// pastSpan is the shortest stretch of time that the evidence shows.
+const pastSpan = 15 * time.Minute
+
+// remember keeps the point's newest reading if it is time to.
+func (p *pointState) remember(a *assetState, t int64) {
+	s := uint32(t / second)
+	if s < p.pastDue {
+		return
+	}
+	p.pastDue = s + p.pastStep
+	a.pasts[p.past][p.pastNext] = moment{s, float32(p.value)}
+	p.pastNext = (p.pastNext + 1) % pastLength
+	p.pastLen = min(p.pastLen+1, pastLength)
+}
+
+// deviceState is what the engine keeps of a device.
+type deviceState struct {
+	dev       *devices.Device
+	asset     *assetState
+	points    []uint32 // indices of its bound points, by point name
+	newest    int64    // newest reading time
+	heard     int64    // journal time of the last message
+	heardLive int64    // the connection's live clock at that time
+	gap       int64    // observed time between readings, peak with a slow decay
+	valid     int64    // how long a value of the device holds
+	conn      int32    // index of its connection; -1 before it was heard
+	busy      int32    // instances that wait for a time, and look at this device
+	timed     bool     // its readings carry their own time
+	silence   []*instance
+	self      []*deviceState // the device alone
+	chunk     int32          // of its asset
+	watched   bool           // a silence rule holds: the next message matters
+}
+
+// Validity: a value is stale after the silence that the profile allows, else
+// after three missed intervals, five minutes at least; where nobody declared an
+// interval, after a day.
+const (
+	leastValidity   = int64(5 * time.Minute)
+	defaultValidity = int64(24 * time.Hour)
+)
+
+func validity(d *devices.Device) int64 {
+	switch {
+	case d.Silence > 0:
+		return max(leastValidity, d.Silence)
+	case d.Interval > 0:
+		return max(leastValidity, 3*d.Interval)
+	}
+	return defaultValidity
+}
+
+// expected is the time between two readings of the device.
+func (d *deviceState) expected() int64 {
+	if d.dev.Interval > 0 {
+		return d.dev.Interval
+	}
+	return min(d.gap, int64(10*time.Minute))
+}
+
+// observe books the time of a reading.
+func (d *deviceState) observe(t int64) {
+	if t <= d.newest {
+		return
+	}
+	if d.newest != 0 {
+		d.gap = max(t-d.newest, d.gap-d.gap/8)
+	}
+	d.newest = t
+}

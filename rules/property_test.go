@@ -1,0 +1,234 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+// The rules of the property tests use every kind of memory that the language has.
+var propertyRules = []string{
+	rule("hot", "pump", "pump.bearing", bearing),
+	rule("dry", "pump", "pump.dry_run", "only_while: {when: running, after: 20s}\nthresholds:\n  - {severity: high, when: \"current < 3 A\", for: 10s, clear: \"current > 4 A\", clear_for: 30s}"),
+	rule("press", "pump", "water.supply_pressure", "severity: medium\nwhen: running and discharge_pressure < 0.9 * pressure_setpoint\nfor: 40s\nclear_for: 20s"),
+	rule("mean", "pump", "motor.overload", "severity: low\nwhen: avg(current, 2m) > 6 A\nfor: 30s"),
+	rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak\nfor: 15s\nclear_for: 30s"),
+	rule("start-fails", "pump", "pump.dry_run", "severity: critical\nwhen: held(run_command and not running, 10s)"),
+	rule("door", "gate", "barrier.mechanism", "severity: medium\nwhen: count(obstruction, 3m) >= 3\nclear: count(obstruction, 3m) == 0"),
+	rule("five", "pump", "pump.bearing", "severity: low\nwhen: n_of(vibration_rms > 4, 3, 5)"),
+	rule("steep", "pump", "water.level", "severity: low\nwhen: rate(level, 2m) > 2 or delta(volume, 2m) > 3"),
+	rule("flat", "pump", "comms.quality", "severity: low\nwhen: stuck(level, 90s) and running"),
+	rule("moves", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and between(\"08:00\", \"08:30\")"),
+	rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 60s)\nclear_for: 20s"),
+	rule("gas", "sensor", "gas.leak", "severity: critical\nwhen: gas_concentration >= 25 %LEL"),
+}
+
+type deviceKind struct {
+	id, class, asset string
+	interval         time.Duration
+	points           []string
+	timed            bool
+}
+
+var propertyDevices = []deviceKind{
+	{"p1", "pump", "p1", 10 * time.Second, []string{"running", "run_command", "current", "bearing_temp", "level", "volume", "discharge_pressure", "pressure_setpoint"}, true},
+	{"p2", "pump", "p2", 0, []string{"running", "current", "level", "vibration_rms"}, false},
+	{"vib", "sensor", "p1", 20 * time.Second, []string{"vibration_rms", "water_leak"}, true},
+	{"g1", "gate", "g1", 0, []string{"obstruction", "gate_mode", "a:water_leak", "b:water_leak"}, false},
+	{"s1", "sensor", "s1", 15 * time.Second, []string{"gas_concentration", "water_leak"}, true},
+}
+
+// said is a reading that belongs to no registry yet.
+type said struct {
+	dev, point string
+	t          int64
+	value      float64
+	text       string
+	quality    devices.Quality
+	flags      devices.Flags
+}
+
+type entry struct {
+	rec  devices.Record
+	said []said
+}
+
+// world is an engine with its own registry.
+type world struct {
+	reg *devices.Registry
+	eng *Engine
+}
+
+func newWorld(set *Set, site *devices.Site) *world {
+	w := &world{reg: devices.NewRegistry()}
+	w.eng = NewEngine(set, site, w.reg)
+	return w
+}
+
+func (w *world) readings(list []said) []devices.Reading {
+	var out []devices.Reading
+	for _, s := range list {
+		k := slices.IndexFunc(propertyDevices, func(d deviceKind) bool { return d.id == s.dev })
+		spec := propertyDevices[k]
+		d := w.reg.Lookup([]byte(s.dev))
+		if d == nil {
+			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval)})
+		}
+		var p *devices.Point
+		if s.point == devices.AvailabilityPoint {
+			p = d.Point(s.point)
+		} else {
+			name, roleName, ok := strings.Cut(s.point, ":")
+			if !ok {
+				roleName = name
+			}
+			r := devices.RoleByName(roleName)
+			p = w.reg.AddPoint(d, devices.Point{Name: name, Role: r.Name, Unit: r.Unit, Kind: r.Kind})
+		}
+		out = append(out, devices.Reading{Point: p, Time: s.t, Value: s.value, Text: s.text, Quality: s.quality, Flags: s.flags})
+	}
+	return out
+}
+
+// drawJournal makes a random journal.
+func drawJournal(t *rapid.T) []entry {
+	n := rapid.IntRange(20, 200).Draw(t, "records")
+	now := at(0)
+	var out []entry
+	for seq := range n {
+		now += int64(rapid.IntRange(0, 25).Draw(t, "step")) * int64(time.Second) / 2
+		e := entry{rec: devices.Record{Seq: uint64(seq + 1), Site: "site", Time: now, Connection: "c", Kind: devices.Messages}}
+		switch rapid.IntRange(0, 30).Draw(t, "kind") {
+		case 0:
+			e.rec.Kind = devices.Start
+		case 1:
+			e.rec.Kind, e.rec.Link.Up = devices.LinkState, false
+		case 2:
+			e.rec.Kind, e.rec.Link.Up = devices.LinkState, true
+		case 3, 4, 5, 6, 7:
+			e.rec.Kind = devices.Tick
+		case 8:
+			e.rec.Kind, e.rec.Fact = devices.FactRecord, drawFact(t, now)
+		default:
+			for range rapid.IntRange(1, 4).Draw(t, "messages") {
+				e.said = append(e.said, drawMessage(t, now)...)
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func drawFact(t *rapid.T, now int64) *devices.Fact {
+	f := &devices.Fact{ID: fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "fact")), At: time.Unix(0, now).UTC(), By: "kim"}
+	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced}).Draw(t, "what")
+	f.Asset = rapid.SampledFrom([]string{"p1", "p2", "g1", "s1"}).Draw(t, "asset")
+	f.FaultClass = rapid.SampledFrom([]string{"", "pump.bearing", "pump.dry_run", "gas.leak", "water.leak"}).Draw(t, "class")
+	if f.Kind == devices.FactWindow || f.Kind == devices.FactCancelled && rapid.Bool().Draw(t, "until") {
+		f.From, f.Until = f.At, f.At.Add(time.Duration(rapid.IntRange(10, 200).Draw(t, "long"))*time.Second)
+	}
+	if f.Kind == devices.FactReplaced {
+		f.Asset, f.Device, f.Replaces = "p1", "vib", "s1"
+	}
+	return f
+}
+
+func drawMessage(t *rapid.T, now int64) []said {
+	d := rapid.SampledFrom(propertyDevices).Draw(t, "device")
+	if rapid.IntRange(0, 40).Draw(t, "lwt") == 0 {
+		word := rapid.SampledFrom([]string{"online", "offline"}).Draw(t, "availability")
+		return []said{{dev: d.id, point: devices.AvailabilityPoint, t: now, text: word, flags: devices.ReceiveTime}}
+	}
+	taken, flags := now, devices.ReceiveTime
+	if d.timed {
+		taken, flags = now-int64(rapid.IntRange(0, 40).Draw(t, "age"))*int64(time.Second)/4, 0
+	}
+	if rapid.IntRange(0, 30).Draw(t, "retained") == 0 {
+		flags |= devices.RetainedMessage
+	}
+	var out []said
+	for _, p := range d.points {
+		if rapid.IntRange(0, 2).Draw(t, "has") == 0 {
+			continue
+		}
+		s := said{dev: d.id, point: p, t: taken, flags: flags}
+		_, roleName, ok := strings.Cut(p, ":")
+		if !ok {
+			roleName = p
+		}
+		switch r := devices.RoleByName(roleName); r.Kind {
+		case devices.State:
+			s.value = float64(rapid.IntRange(0, 1).Draw(t, "state"))
+		case devices.Event:
+			s.text = "seen"
+		default:
+			top := 9
+			if p == "bearing_temp" || p == "gas_concentration" {
+				top = 90
+			}
+			s.value = float64(rapid.IntRange(0, top).Draw(t, "value"))
+		}
+		if rapid.IntRange(0, 20).Draw(t, "bad") == 0 {
+			s.quality = devices.Quality(rapid.IntRange(1, 2).Draw(t, "quality"))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// memory is all that an engine remembers of its assets.
+func memory(e *Engine) []byte {
+	var w writer
+	for _, a := range e.sortedAssets() {
+		e.writeAsset(&w, a)
+	}
+	return w.b
+}
+
+func propertySite() *devices.Site {
+	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
+		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"},
+	}}
+}
+
+// TestRestartContinuesBitForBit is pain 1: whatever is restored and continued
+// gives what an engine gives that was never stopped.
+func TestRestartContinuesBitForBit(t *testing.T) {
+	set := mustLoad(t, "rules:\n"+strings.Join(propertyRules, ""))
+	kills := 0
+	rapid.Check(t, func(t *rapid.T) {
+		journal := drawJournal(t)
+		killAt := rapid.SliceOfN(rapid.IntRange(0, len(journal)-1), 1, 12).Draw(t, "kills")
+		whole, cut := newWorld(set, propertySite()), newWorld(set, propertySite())
+		var stored [Chunks][]byte
+		for k, e := range journal {
+			a := slices.Clone(whole.eng.Apply(&e.rec, whole.readings(e.said)))
+			b := slices.Clone(cut.eng.Apply(&e.rec, cut.readings(e.said)))
+			if d := cmp.Diff(a, b, cmp.AllowUnexported(Evidence{}), cmpopts.EquateEmpty()); d != "" {
+				t.Fatalf("record %d (-never stopped +restarted):\n%s", e.rec.Seq, d)
+			}
+			if slices.Contains(killAt, k) {
+				kills++
+				for _, c := range cut.eng.DirtyChunks(nil) {
+					stored[c] = cut.eng.AppendChunk(c, nil)
+				}
+				cut = newWorld(set, propertySite())
+				if err := cut.eng.Restore(stored[:]); err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(memory(whole.eng), memory(cut.eng)); d != "" {
+					t.Fatalf("record %d: what is remembered (-never stopped +restarted):\n%s", e.rec.Seq, d)
+				}
+			}
+		}
+	})
+	t.Logf("%d kills", kills)
+}
