@@ -50,7 +50,8 @@ Start here:
 	}
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
-		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(), profileCommand(),
+		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
+		profileCommand(), personCommand(), orderCommand(), profileCommand(),
 	)
 	return root
 }

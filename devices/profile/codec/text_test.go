@@ -208,6 +208,9 @@ func TestRegisters(t *testing.T) {
 		{"not a number", `[null,65536]`, `{"a":null,"b":null,"c":null,"d":null}`},
 		{"odd", "FFFEFF", "error:odd number of bytes"},
 	})
+	run(t, compile(t, &Registers{Format: "bytes", Swap: true, Items: map[string]string{"a": "u32@0"}}), []check{
+		{"low byte first", "\x34\x12\x78\x56", `{"a":305419896}`},
+	})
 	if _, err := (&Registers{Items: map[string]string{"a": "f16@0"}}).Compile(); err == nil {
 		t.Error("f16 is accepted")
 	}

@@ -23,8 +23,9 @@
 // cannot interrupt its own native functions, so those that allocate or loop by a
 // number are bounded beforehand (arrays and strings of a million elements). A
 // call that is stuck in a native function all the same is given up: the caller
-// gets its error after another second at most, the codec is dead from then on
-// and says so, and one goroutine is lost. Codecs come from the person who
+// gets its error after another second, the codec is dead from then on and says
+// so, and one goroutine is lost. Seconds are those of the processor, so that a
+// machine that stood still does not make a message fail. Codecs come from the person who
 // installs a profile; the limits are against mistakes of theirs, not a wall
 // against an attacker who can write files into the installation.
 //

@@ -170,19 +170,16 @@ func (r *Runner) guarded(f func() error) error {
 		r.sweep()
 		done <- err
 	}()
-	watch := time.AfterFunc(firstLook, func() { r.watchHeap(turn) })
-	deadline := time.AfterFunc(r.p.cfg.Deadline, func() { r.interrupt(turn, ErrDeadline) })
-	limit := time.NewTimer(r.p.cfg.Deadline + giveUp)
-	defer limit.Stop()
+	stuck := make(chan struct{})
+	watch := time.AfterFunc(firstLook, func() { r.watch(turn, stuck) })
 	var err error
 	select {
 	case err = <-done:
-	case <-limit.C:
+	case <-stuck:
 		r.p.dead.Store(true)
 		return &Error{Codec: r.p.name, Reason: ErrDeadline.Error() + " and cannot be interrupted", Err: ErrDeadline}
 	}
 	watch.Stop()
-	deadline.Stop()
 	r.mu.Lock()
 	r.turn++ // a watchdog that is still about to bark has the wrong turn now
 	cause := r.cause
@@ -229,7 +226,38 @@ const (
 	lookEvery = time.Millisecond
 )
 
-// interrupt stops the call of this turn and reports whether it was running.
+// watch interrupts the call of this turn when it breaks a limit, and closes
+// stuck when that does not help.
+//
+// The deadline is counted in processor time of the process, of which the call
+// is a part: a machine that stands still, or gives the process no time, must not
+// make a message fail that a replay decodes.
+func (r *Runner) watch(turn uint64, stuck chan<- struct{}) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	start, base := processorTime(), heap()
+	for ; ; <-look.C {
+		var cause error
+		spent, now := processorTime()-start, heap()
+		base = min(base, now)
+		switch {
+		case spent >= r.p.cfg.Deadline:
+			cause = ErrDeadline
+		case now-base > r.p.cfg.MaxMemory:
+			cause = ErrMemory
+		}
+		if !r.interrupt(turn, cause) {
+			return
+		}
+		if spent >= r.p.cfg.Deadline+giveUp {
+			close(stuck)
+			return
+		}
+	}
+}
+
+// interrupt stops the call of this turn for a cause, and reports whether it is
+// still running.
 func (r *Runner) interrupt(turn uint64, cause error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -241,22 +269,6 @@ func (r *Runner) interrupt(turn uint64, cause error) bool {
 		r.vm.Interrupt(cause)
 	}
 	return true
-}
-
-// watchHeap interrupts the call of this turn when the heap grows too much.
-func (r *Runner) watchHeap(turn uint64) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	for base := heap(); ; <-look.C {
-		var cause error
-		now := heap()
-		if base = min(base, now); now-base > r.p.cfg.MaxMemory {
-			cause = ErrMemory
-		}
-		if !r.interrupt(turn, cause) || cause != nil {
-			return
-		}
-	}
 }
 
 // heap is how many bytes the objects of the process take.

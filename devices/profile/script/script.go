@@ -40,7 +40,8 @@ const (
 // Config of a codec. The zero value has the defaults.
 type Config struct {
 	API API
-	// Deadline is how long one message may take; default 250 ms.
+	// Deadline is how long one message may take, in processor time; default
+	// 250 ms.
 	Deadline time.Duration
 	// MaxMemory is how much the heap may grow during one message, in bytes;
 	// default 64 MiB.
