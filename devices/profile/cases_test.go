@@ -63,3 +63,13 @@ func hexMessage(t testing.TB, topic, payload, received string) devices.Message {
 	}
 	return devices.Message{Topic: topic, Payload: b, Received: at.UnixNano()}
 }
+
+// caseMessage is the message under test as the decoder gets it.
+func caseMessage(t testing.TB, c *profile.Case) devices.Message {
+	t.Helper()
+	payload, err := c.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return devices.Message{Topic: c.Topic, Payload: payload, Retained: c.Retained, Received: t0.UnixNano()}
+}
