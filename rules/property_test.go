@@ -65,6 +65,8 @@ type entry struct {
 type world struct {
 	reg *devices.Registry
 	eng *Engine
+	// ownAssets makes every device its own asset.
+	ownAssets bool
 }
 
 func newWorld(set *Set, site *devices.Site) *world {
@@ -80,6 +82,9 @@ func (w *world) readings(list []said) []devices.Reading {
 		spec := propertyDevices[k]
 		d := w.reg.Lookup([]byte(s.dev))
 		if d == nil {
+			if w.ownAssets {
+				spec.asset = spec.id
+			}
 			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval)})
 		}
 		var p *devices.Point

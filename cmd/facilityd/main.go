@@ -51,6 +51,7 @@ Start here:
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
+		profileCommand(), personCommand(), orderCommand(), profileCommand(),
 	)
 	return root
 }

@@ -93,11 +93,13 @@ func TestSimulatedLoadArrivesWhole(t *testing.T) {
 	g := load.New(load.Config{Devices: 50})
 	report := g.Verify(n, func(yield func(string, int) bool) {
 		for _, m := range r.all() {
-			var v struct{ Seq int }
+			var v struct {
+				Number int `json:"pulse_count"`
+			}
 			if err := json.Unmarshal(m.Payload, &v); err != nil {
 				t.Fatal(err)
 			}
-			if !yield(strings.Split(m.Topic, "/")[2], v.Seq) {
+			if !yield(strings.Split(m.Topic, "/")[2], v.Number) {
 				return
 			}
 		}

@@ -26,15 +26,15 @@ func simulateCommand() *cobra.Command {
 		Use:   "simulate",
 		Short: "Publish numbered load, to see what a broker and a daemon bear",
 		Long: `Publishes the telemetry of many devices, QoS 1, seven points a message, and counts
-what the broker confirms. Every message has the number that it is of its device
-("seq", and as a point "pulse_count"), so that what is missing or came twice can be
-counted wherever it arrives.
+what the broker confirms. Every message has a point "pulse_count", the number that
+it is of its device, so that what is missing or came twice can be counted wherever
+it arrives.
 
 Even devices are pumps whose messages carry their own times
-(facility/pump/load-000000/telemetry), odd ones are lifts that send untimed
-events (facility/elevator/load-000001/event). Once every --every messages of a
-device, --length of them are an excursion that a rule can find: bearing_temp above
-85 °C and otherwise below 60 °C, fault_code 2 and otherwise 0.
+(facility/pump/load-000000/telemetry), odd ones are gates that send events without
+a time (facility/gate/load-000001/event). Once every --every messages of a device,
+--length of them are an excursion that a rule can find: bearing_temp above 85 °C
+and otherwise below 60 °C, obstruction and otherwise access_granted.
 
 Ends after --messages or --duration, else with Ctrl-C. For an estate that lives,
 see "facilityd demo".`,
@@ -130,7 +130,7 @@ func simulate(ctx context.Context, cmd *cobra.Command, g *load.Generator, publis
 			untimed++
 		}
 	}
-	fmt.Fprintf(out, "excursions begun: %d of bearing_temp on pumps, %d of fault_code 2 on lifts\n", timed, untimed)
+	fmt.Fprintf(out, "excursions begun: %d of bearing_temp on pumps, %d of obstruction on gates\n", timed, untimed)
 	return err
 }
 

@@ -8,11 +8,11 @@ import (
 
 // Numbers of the change-point detector. Rows are sampling intervals.
 const (
-	changeAfter  = 14  // rows of the window after the supposed step
-	changeGap    = 5   // rows between the windows, in which a step may take place
-	changeBefore = 60  // rows of the window before it
-	changeOn     = 3.75// scales that make a step
-	changeRest   = 30  // rows of silence after a step was told
+	changeAfter  = 14   // rows of the window after the supposed step
+	changeGap    = 5    // rows between the windows, in which a step may take place
+	changeBefore = 60   // rows of the window before it
+	changeOn     = 3.75 // scales that make a step
+	changeRest   = 30   // rows of silence after a step was told
 )
 
 const changeRows = changeAfter + changeGap + changeBefore

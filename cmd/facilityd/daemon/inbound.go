@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/configs"
@@ -27,7 +28,7 @@ type connection struct {
 	*mqtt.Connection
 	site   string
 	broker mqtt.Broker
-	topics bool // the settings name the topics; profiles do not change them
+	fixed  bool // profiles do not change what is subscribed
 }
 
 // open starts the embedded broker and prepares the connections.
@@ -65,8 +66,14 @@ func (in *inbound) open(d *Daemon, opened *closers) error {
 func (in *inbound) connect(d *Daemon, b *configs.Broker, at mqtt.Broker) (connection, error) {
 	w := d.writers[b.Site]
 	filters := b.Topics
-	if len(filters) == 0 {
-		filters = d.configs.current(b.Site).Profiles.Filters()
+	switch {
+	case len(filters) > 0:
+	case b.URL == "":
+		// Everything on our own broker is for us, and it keeps a stream position
+		// for each filter.
+		filters = []string{"#"}
+	default:
+		filters = d.filters(b.Site)
 	}
 	c, err := mqtt.New(mqtt.Config{
 		Name: b.Name, Broker: at, Filters: filters, QoS: 1,
@@ -80,7 +87,7 @@ func (in *inbound) connect(d *Daemon, b *configs.Broker, at mqtt.Broker) (connec
 	if err != nil {
 		return connection{}, fmt.Errorf("broker %s: %w", b.Name, err)
 	}
-	return connection{Connection: c, site: b.Site, broker: at, topics: len(b.Topics) > 0}, nil
+	return connection{Connection: c, site: b.Site, broker: at, fixed: len(b.Topics) > 0 || b.URL == ""}, nil
 }
 
 // run receives on one connection. The configuration's version is the first
@@ -104,13 +111,31 @@ func (in *inbound) run(ctx context.Context, d *Daemon, c connection) {
 	c.Run(ctx)
 }
 
+// filters are what the profiles of a site need of a broker. A profile whose
+// topics begin with a wildcard would read a whole shared broker, so its topics
+// have to be named in the settings.
+func (d *Daemon) filters(site string) []string {
+	var out, wide []string
+	for _, f := range d.configs.current(site).Profiles.Filters() {
+		if strings.HasPrefix(f, "+") || strings.HasPrefix(f, "#") {
+			wide = append(wide, f)
+		} else {
+			out = append(out, f)
+		}
+	}
+	if len(wide) > 0 {
+		d.log.Info("not subscribed, because they begin with a wildcard; name them in broker.topics where devices use them", "site", site, "filters", wide)
+	}
+	return mqtt.Disjoint(out)
+}
+
 // refilter subscribes to what the configuration in force needs.
 func (in *inbound) refilter(d *Daemon) error {
 	for _, c := range in.connections {
-		if c.topics {
+		if c.fixed {
 			continue
 		}
-		if err := c.SetFilters(d.configs.current(c.site).Profiles.Filters()); err != nil {
+		if err := c.SetFilters(d.filters(c.site)); err != nil {
 			return err
 		}
 	}
