@@ -61,6 +61,23 @@ func TestADecompressionBombIsRefusedInBoundedMemory(t *testing.T) {
 	}
 }
 
+// A name that the payload gives once and the result repeats is a bomb, too.
+func TestRepeatedNamesAreBounded(t *testing.T) {
+	name := strings.Repeat("n", 1<<18)
+	for what, c := range map[string]struct {
+		cfg Config
+		in  string
+	}{
+		"csv":   {&CSV{Header: true}, name + "\n" + strings.Repeat("1\n", 1<<17)},
+		"senml": {new(SenML), `[{"bn":"` + name + `"}` + strings.Repeat(`,{"v":1}`, 1<<15) + `]`},
+	} {
+		out, err := compile(t, c.cfg)([]byte("kept"), []byte(c.in))
+		if err == nil || !strings.Contains(err.Error(), "gives more than 4194304 bytes") || string(out) != "kept" {
+			t.Errorf("%s: %d bytes, %v", what, len(out), err)
+		}
+	}
+}
+
 func TestInflateAppendsAndJoinsMembers(t *testing.T) {
 	var b bytes.Buffer
 	for _, s := range []string{"one ", "two"} {

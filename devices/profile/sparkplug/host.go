@@ -260,7 +260,7 @@ func (m *message) nodeDeath() error {
 	case !n.alive:
 		m.out.Dropped = "death of a node that is not known to live"
 		return nil
-	case has != n.hasBdSeq || has && bdSeq != n.bdSeq:
+	case n.hasBdSeq && (!has || bdSeq != n.bdSeq):
 		m.out.Dropped = fmt.Sprintf("late will of an earlier session: bdSeq %d, session has %d", bdSeq, n.bdSeq)
 		return nil
 	}

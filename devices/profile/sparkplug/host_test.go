@@ -246,6 +246,15 @@ func TestLateWillChangesNothing(t *testing.T) {
 	))
 }
 
+func TestDeathOfANodeWithoutBdSeq(t *testing.T) {
+	session(t, Config{}, []step{
+		{nbirth, pay(0, speed(5)), 0, []string{"g/n online", "g/n speed=5"}},
+		{ndeath, pay(-1, bd(3)), 0, []string{"g/n offline"}},
+		{nbirth, pay(0, bd(4)), 0, []string{"g/n online"}},
+		{ndeath, pay(-1), 0, []string{"dropped: late will of an earlier session: bdSeq 0, session has 4"}},
+	})
+}
+
 func TestDeathsTakeTheRightTime(t *testing.T) {
 	h := NewHost(Config{})
 	for _, s := range born {
@@ -483,6 +492,17 @@ func TestBounds(t *testing.T) {
 		if got := say(t, h, c.topic, c.p, 0); !strings.Contains(strings.Join(got, "\n"), c.want) {
 			t.Errorf("%s: %v, want %s", c.topic, got, c.want)
 		}
+	}
+}
+
+func TestLongNamesAreBounded(t *testing.T) {
+	set := pb{}.varint(1, 1).text(2, "n").varint(3, uint64(Int8))
+	for range 1 << 12 {
+		set = set.msg(4, pb{}.msg(1, pb{}.varint(1, 1)))
+	}
+	got := say(t, NewHost(Config{}), nbirth, pay(0, metricMsg(strings.Repeat("n", 1<<15), -1, DataSet).msg(17, set)), 0)
+	if len(got) != 1 || !strings.Contains(got[0], "names of templates and data sets are too long") {
+		t.Errorf("got %d lines", len(got))
 	}
 }
 
