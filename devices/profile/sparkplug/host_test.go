@@ -216,13 +216,23 @@ func TestSequenceGapDropsUntilTheNextBirth(t *testing.T) {
 	))
 }
 
-func TestKeepAfterGapMarksMetricsUncertain(t *testing.T) {
-	session(t, Config{KeepAfterGap: true}, append(born[:2:2],
-		step{ndata, pay(9, speed(6)), 0, []string{"g/n speed=6 uncertain", "ask spBv1.0/g/NCMD/n: sequence number 9, expected 2"}},
-		step{ddata, pay(10, metricMsg("", 2, Unknown).varint(14, 0)), 0, []string{"g/n/d on=false uncertain"}},
-		step{nbirth, pay(0, bd(7), speed(8)), 0, []string{"g/n online", "g/n/d unknown", "g/n speed=8"}},
-		step{ndata, pay(1, speed(9)), 0, []string{"g/n speed=9"}},
-	))
+func TestWithoutAnAnswerMetricsAreUncertain(t *testing.T) {
+	ask := func(why string) string { return "ask spBv1.0/g/NCMD/n: " + why }
+	steps := append(born[:2:2],
+		step{ndata, pay(9, speed(6)), 0, []string{ask("sequence number 9, expected 2"), "dropped: data after a missing message"}},
+		step{ndata, pay(10, speed(6)), time.Minute, []string{ask("data after a missing message"), "dropped: data after a missing message"}},
+		step{ndata, pay(11, speed(7)), 2 * time.Minute, []string{"g/n speed=7 uncertain", ask("data after a missing message")}},
+		step{ddata, pay(12, metricMsg("", 2, Unknown).varint(14, 0)), 2*time.Minute + time.Second, []string{"g/n/d on=false uncertain"}},
+		step{ddata, pay(13, metricMsg("", 77, Unknown).varint(14, 0)), 3 * time.Minute, []string{ask("data after a missing message"), "dropped: unknown alias 77"}},
+		step{nbirth, pay(0, bd(7), speed(8)), 4 * time.Minute, []string{"g/n online", "g/n/d unknown", "g/n speed=8"}},
+		step{ndata, pay(1, speed(9)), 4 * time.Minute, []string{"g/n speed=9"}},
+	)
+	session(t, Config{}, steps)
+	steps = append(born[:2:2],
+		step{ndata, pay(9, speed(6)), 0, []string{ask("sequence number 9, expected 2"), "dropped: data after a missing message"}},
+		step{ndata, pay(10, speed(6)), time.Hour, []string{ask("data after a missing message"), "dropped: data after a missing message"}},
+	)
+	session(t, Config{KeepAfter: -1}, steps)
 }
 
 func TestSequenceWrapsAt256(t *testing.T) {
