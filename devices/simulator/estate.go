@@ -108,6 +108,12 @@ type Estate struct {
 	now    int64
 	faults []Fault
 	emit   func(Message)
+
+	// Of Records: the last position, the beginning of the second that is open, the
+	// last packet id.
+	written uint64
+	heard   int64
+	packet  uint16
 }
 
 // New builds an estate. It fails when the configuration names a device twice, a

@@ -43,7 +43,6 @@ type barrier struct {
 	motion        float64 // s, of the last motion that reached its end
 	cycles        int64
 	reads, misses int64
-	temp          float64
 }
 
 // ratedMotion is the opening time of a barrier by the length of its boom:

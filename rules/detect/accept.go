@@ -14,19 +14,15 @@ func (s *Signal) Accept() {
 	if now := s.recent.spread(); now > 0 && s.logs.n > 0 {
 		s.logs.mean = logSpread(now, s.all.spread())
 	}
-	s.alarm, s.episode, s.held = discipline{}, episode{}, false
+	s.alarm, s.episode, s.held, s.settling = discipline{}, episode{}, false, 0
 }
 
-// Repaired makes the signal learn its level anew from the next rows on, quickly: after a
-// confirmed repair it may be where it was or at a better place. Rhythm and the size of usual
-// deviations stay, and weigh less than what comes.
+// Repaired makes the signal take the level of the next thirty rows as normal, after a
+// confirmed repair: it may be where it was or at a better place. Until then it answers
+// unknown. The shape of its days and the size of usual deviations stay.
 func (s *Signal) Repaired() {
-	s.all.n = min(s.all.n, spreadRows)
-	s.long.n = min(s.long.n, spreadRows)
-	s.logs.n = min(s.logs.n, spreadRows)
-	s.day.forget()
-	s.week.forget()
 	s.alarm, s.episode, s.held = discipline{}, episode{}, false
+	s.settling = spreadRows
 }
 
 // move adds shift to the mean of every slot that was visited.
@@ -39,15 +35,6 @@ func (r *rhythm) move(shift float64) {
 		}
 	}
 	r.slot = keep
-}
-
-// forget makes the next visit of each slot weigh as much as all before it.
-func (r *rhythm) forget() {
-	for i, v := range r.visit {
-		if v&visitCount > 1 {
-			r.visit[i] = v&^visitCount | 1
-		}
-	}
 }
 
 // move adds shift to all values held.

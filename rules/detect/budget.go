@@ -27,7 +27,7 @@ const (
 //     maxima exceeds as often as the budget allows, plus what little history leaves in doubt.
 //
 // The first needs no assumption but is loose while history is short, the second carries over
-// that time. Until ten days of six-hour blocks were seen the answer is unknown: the order waits.
+// that time. What begins anew within six hours of an order is the same event. Until ten days of six-hour blocks were seen the answer is unknown: the order waits.
 type Budget struct {
 	perMonth float64
 
@@ -37,7 +37,8 @@ type Budget struct {
 	slow     float64 // mean strength
 	spoiled  bool    // the block holds rows of an open episode
 	held     bool
-	open     bool // an order is due for the episode that goes on
+	open     bool  // an order is due for the episode that goes on
+	told     int64 // block in which the newest order became due
 	gauges   [2]gauge
 }
 
@@ -118,7 +119,10 @@ func (b *Budget) AddUnix(ns int64, v Verdict) Order {
 	}
 	out.Limit = b.gauges[0].limit(b.perMonth/2, b.observed)
 	out.LastingLimit = b.gauges[1].limit(b.perMonth/2, b.observed)
-	b.open = v.Anomalous && (b.open || strength >= max(1, out.Limit) || b.slow >= out.LastingLimit)
+	worth := strength >= 1 && strength > out.Limit || b.slow > out.LastingLimit
+	if b.open = v.Anomalous && (b.open || worth && b.told != b.block); b.open {
+		b.told = b.block
+	}
 	out.Due = b.open
 	return out
 }
@@ -151,7 +155,11 @@ func (g *gauge) keep(strength, observed float64) {
 			least = i
 		}
 	}
-	if s := float32(strength); s > g.top[least].strength {
+	s := float32(strength)
+	if float64(s) < strength {
+		s = math.Nextafter32(s, math.MaxFloat32) // what is as strong is not stronger
+	}
+	if s > g.top[least].strength {
 		g.top[least] = event{strength: s, at: now}
 	}
 }

@@ -32,8 +32,11 @@ const (
 	memoryDays = 30    // ...and at least so many days
 	clipReach  = 16    // a lone value counts in the history as at most so many spreads away
 	clipRows   = 5     // after so many in a row it is no lone value
+	spikeShare = 0.25  // of a value's distance: a short mean less far away makes it a spike
 	roundShare = 1e-3  // of the overall spread: half precision of the rhythm
 	roundLog   = 1e-2  // of a logarithm of a spread
+	levelShare = 0.6   // of the spread of the window: a level further away explains the spread...
+	valueShare = 3     // ...as does a value so many spreads away
 	spreadEps  = 1e-3  // share of the overall spread below which a spread is flat
 )
 
@@ -62,8 +65,9 @@ type Signal struct {
 	day, week       rhythm
 	tails           [Streams]tail
 
-	alarm   discipline
-	episode episode
+	alarm    discipline
+	episode  episode
+	settling uint8 // rows until the level after a repair is taken as normal
 }
 
 // NewSignal returns a detector that has seen nothing.
@@ -112,17 +116,12 @@ func (s *Signal) AddUnix(ns int64, v float64) Verdict {
 
 	var r [Streams]float64 // newest statistics; NaN = cannot say
 	usual, longMean, logs := s.measure(sec, x, &r)
-	sum, most := 0.0, offAll
-	top := 0.0
-	for k := range r {
-		if math.IsNaN(r[k]) {
-			continue
+	sum, most := s.surprise(&r)
+	if s.settling > 0 {
+		if s.settling--; s.settling == 0 {
+			s.Accept()
 		}
-		surprise := s.tune.Weights[k] * s.tails[k].surprise(r[k])
-		sum += surprise
-		if surprise > top {
-			top, most = surprise, k
-		}
+		return Verdict{}
 	}
 	if !s.held {
 		s.learn(sec, x, longMean, logs, &r)
@@ -221,6 +220,23 @@ func (s *Signal) round(r *[Streams]float64) {
 	}
 }
 
+// surprise adds up the weighted surprises of the statistics and tells which is the largest.
+func (s *Signal) surprise(r *[Streams]float64) (sum float64, most int) {
+	most = offAll
+	top := 0.0
+	for k := range r {
+		if math.IsNaN(r[k]) {
+			continue
+		}
+		weighted := s.tune.Weights[k] * s.tails[k].surprise(r[k])
+		sum += weighted
+		if weighted > top {
+			top, most = weighted, k
+		}
+	}
+	return sum, most
+}
+
 // learn makes the row part of history.
 func (s *Signal) learn(sec int64, x, longMean, logs float64, r *[Streams]float64) {
 	if s.rows > warmRows {
@@ -258,18 +274,24 @@ func (s *Signal) memory() float64 {
 
 // reason explains a remarkable row by its most surprising statistic.
 func (s *Signal) reason(most int, x, usual, longMean, logs float64) Reason {
+	if most == offSpread && logs > s.logs.mean {
+		most = s.behindSpread(x)
+	}
 	margin := s.tails[most].edge()
 	out := Reason{Since: s.episode.since, Current: s.origin + s.recent.last(shortRows), Normal: s.origin + s.all.mean, Margin: margin}
 	switch most {
 	case offDay, offKnownDay, offKnownWeek:
 		out.Aspect = Rhythm
+		if math.Abs(s.recent.last(shortRows)-s.all.mean) > s.tails[offAll].edge() {
+			out.Aspect = Level // odd at any time of the day
+		}
 		out.Normal = out.Current - s.dayOff.last(shortRows)
 		if most == offKnownWeek {
 			out.Normal = out.Current - s.weekOff.mean()
 		}
 	case offAll:
 		out.Aspect = Level
-		if math.Abs(s.recent.last(shortRows)-s.all.mean) < r2(x-s.all.mean) {
+		if math.Abs(s.recent.last(shortRows)-s.all.mean) < spikeShare*math.Abs(x-s.all.mean) {
 			out.Aspect, out.Current = Spike, s.origin+x
 		}
 	case offLong:
@@ -289,6 +311,16 @@ func (s *Signal) reason(most int, x, usual, longMean, logs float64) Reason {
 	return out
 }
 
-// r2 is how far the mean of a window may be while a single value d away still is a spike:
-// that value and one more of its kind among shortRows.
-func r2(d float64) float64 { return 2.5 / shortRows * math.Abs(d) }
+// behindSpread tells what widens the spread of the window: one value or a step that falls into
+// it, which is what a person wants to read then, or restlessness.
+func (s *Signal) behindSpread(x float64) int {
+	spread := s.recent.spread()
+	switch {
+	case math.Abs(x-s.all.mean) > valueShare*spread:
+		return offAll
+	case math.Abs(s.dayOff.last(shortRows)) > levelShare*spread:
+		return offDay
+	default:
+		return offSpread
+	}
+}

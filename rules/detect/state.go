@@ -165,6 +165,7 @@ func (c *coder) signal(s *Signal) {
 	c.flag(&s.episode.active)
 	integer(c, &s.episode.quiet, 1)
 	integer(c, &s.episode.since, 8)
+	integer(c, &s.settling, 1)
 	c.check(s.rows >= 0 && s.alarm.raised >= 0)
 }
 
@@ -322,6 +323,7 @@ func (c *coder) budget(b *Budget) {
 	c.flag(&b.spoiled)
 	c.flag(&b.held)
 	c.flag(&b.open)
+	integer(c, &b.told, 8)
 	for g := range b.gauges {
 		g := &b.gauges[g]
 		c.f64(&g.peak)

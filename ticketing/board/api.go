@@ -133,7 +133,7 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Log: viewLog(log), Evidence: make([]Evidence, len(evidence))}
+	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Log: viewLog(log), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	for i, e := range evidence {
 		out.Evidence[i] = Evidence(e)
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	Orders   Orders
 	Live     Live
 	Messages *messages.Catalogue
+	// Templates say what to do about a fault class, by its id; nil means none.
+	Templates map[string]*ticketing.Template
 	// Now is the wall clock, or the estate clock where the daemon runs on one.
 	Now func() time.Time
 	// Loopback says that only this machine can reach the listener. Beyond that

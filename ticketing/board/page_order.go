@@ -21,6 +21,7 @@ type orderData struct {
 	Persons  []ticketing.Person
 	Form     *formState
 	ByHand   bool
+	Guide    *Guide
 }
 
 // formState is what a form that was refused shows again.
@@ -66,7 +67,7 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	if err != nil {
 		return nil, err
 	}
-	d := &orderData{Order: b.sites().viewOrder(o), Log: viewLog(log), ByHand: byHand(o.FaultClass)}
+	d := &orderData{Order: b.sites().viewOrder(o), Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	slices.Reverse(d.Log)
 	for i := range evidence {
 		if d.Evidence == nil || len(d.Evidence.Series) == 0 && len(evidence[i].Series) > 0 {

@@ -206,6 +206,15 @@ func (v *view) Seconds(s float64) string {
 	return v.Duration(time.Duration(s * float64(time.Second)))
 }
 
+// Watch is how long a repair is watched, in words.
+func (v *view) Watch(g *Guide) string {
+	d := v.Duration(time.Duration(g.Watch * float64(time.Second)))
+	if g.Cycles > 0 {
+		return v.T("order.verification_cycles", d, g.Cycles)
+	}
+	return v.T("order.verification", d)
+}
+
 // WaitReasons are the reasons for which work may wait.
 func (v *view) WaitReasons() []string { return ticketing.WaitReasons }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/configs/messages"
+	"github.com/facilityd/facilityd/configs/templates"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
@@ -68,12 +69,16 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 	if err != nil {
 		t.Fatal(err)
 	}
+	guides, list := templates.Shipped()
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
 	local := "technician"
 	if cfg.nobody {
 		local = ""
 	}
 	s.board, err = board.New(board.Config{
-		Orders: s.store, Live: s.live, Messages: catalogue, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
+		Orders: s.store, Live: s.live, Messages: catalogue, Templates: guides, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "facilityd_up 1") }),
 		Ready:   func() error { return s.ready }, Version: "1.0.0",
 	})

@@ -52,6 +52,43 @@ type WorkOrderDetail struct {
 	WorkOrder
 	Log      []LogEntry `json:"log" doc:"Everything that happened, oldest first"`
 	Evidence []Evidence `json:"evidence" doc:"What the rules saw, newest first, at most 20"`
+	Guide    *Guide     `json:"guide,omitempty" doc:"What to do about this fault class"`
+}
+
+// Guide is what to do about a fault class.
+type Guide struct {
+	Source    string          `json:"source" doc:"Where it comes from; (v) read, (c) third-party code, (k) general knowledge, (j) own judgement"`
+	Skill     string          `json:"skill"`
+	Safety    []devices.Label `json:"safety"`
+	First     []devices.Label `json:"first" doc:"What to check first"`
+	Checklist []GuideCheck    `json:"checklist"`
+	Parts     []devices.Label `json:"parts,omitempty" doc:"Likely parts"`
+	Signature bool            `json:"signature" doc:"Somebody signs that it is safe again"`
+	Watch     float64         `json:"watch_seconds" doc:"How long the fault has to stay away before the repair counts as confirmed"`
+	Cycles    int             `json:"watch_cycles,omitempty" doc:"How many cycles have to pass as well"`
+}
+
+// GuideCheck is one item of a checklist.
+type GuideCheck struct {
+	Text  devices.Label `json:"text"`
+	Unit  string        `json:"unit,omitempty" doc:"A value is read off in this unit"`
+	Limit string        `json:"limit,omitempty"`
+	Photo bool          `json:"photo,omitempty"`
+	Key   bool          `json:"key,omitempty" doc:"The job is not finished without it"`
+}
+
+func viewGuide(t *ticketing.Template) *Guide {
+	if t == nil {
+		return nil
+	}
+	g := &Guide{
+		Source: t.Source, Skill: t.Skill, Safety: t.Safety, First: t.First, Parts: t.Parts, Signature: t.Signature,
+		Watch: t.Verify.For.Seconds(), Cycles: t.Verify.Cycles,
+	}
+	for _, c := range t.Checklist {
+		g.Checklist = append(g.Checklist, GuideCheck(c))
+	}
+	return g
 }
 
 // Evidence is what the rules saw when they spoke.

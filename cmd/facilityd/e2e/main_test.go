@@ -37,6 +37,13 @@ func run(m *testing.M) int {
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
+	writeIn(t, dir, files)
+	return dir
+}
+
+// writeIn puts files into a directory that exists.
+func writeIn(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -46,7 +53,6 @@ func write(t *testing.T, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // recordings returns the directory of labelled telemetry: FACILITYD_SHARED, or

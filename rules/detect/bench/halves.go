@@ -23,8 +23,15 @@ const halfSeed = 20260301
 //
 // The family was thought of by people who had seen all these files, so this is an estimate
 // of the cost of choosing numbers, not of having had the ideas.
-func Halves(files []*NABFile) Spread {
-	tunings := family()
+//
+// With every > 1 only each so many-th of the family is tried, which takes so much less time.
+func Halves(files []*NABFile, every int) Spread {
+	var tunings []detect.Tuning
+	for i, t := range family() {
+		if i%max(every, 1) == 0 {
+			tunings = append(tunings, t)
+		}
+	}
 	// The raw score at a given threshold is a sum over files, so one pass per tuning serves all halves.
 	raw, _ := each(tunings, func(t detect.Tuning) ([]float64, error) {
 		out := make([]float64, len(files))
@@ -70,8 +77,8 @@ func family() []detect.Tuning {
 		for _, x := range w {
 			total += x
 		}
-		for _, threshold := range []float64{1.0, 1.15, 1.3, 1.45, 1.6} {
-			for _, rise := range []float64{0.06, 0.12, 0.18} {
+		for _, threshold := range []float64{1.2, 1.35, 1.5} {
+			for _, rise := range []float64{0.08, 0.12} {
 				t := base
 				t.Weights = w
 				t.Threshold = threshold * total

@@ -26,24 +26,22 @@ type Paths struct {
 // Options of [Run].
 type Options struct {
 	Paths Paths
-	// Halves also estimates what to expect on files that nobody tuned on; it takes a minute or two.
-	Halves bool
+	// Halves also estimates what to expect on files that nobody tuned on, from each so
+	// many-th of a family of tunings: 1 tries all, which takes a minute; 0 leaves it out.
+	Halves int
 	// Synthetic also runs the seeded suite with this seed; 0 leaves it out.
 	Synthetic uint64
 }
 
 // Report holds what [Run] printed.
 type Report struct {
-	NAB           map[string]NABScore // by profile
-	Outliers      Outliers
-	Shifted       map[int]Outliers // by rows dropped
-	Changes       Changes
-	Halves        Spread
-	Cost          Cost
-	Synthetic     []Case
-	Channels      int
-	JointPerRow   float64 // microseconds
-	BytesPerPoint int
+	NAB       map[string]NABScore // by profile
+	Outliers  Outliers
+	Shifted   map[int]Outliers // by rows dropped
+	Changes   Changes
+	Halves    Spread
+	Cost      Cost
+	Synthetic []Case
 }
 
 // ErrNoData says that the labelled data are not where they were looked for.
@@ -55,6 +53,9 @@ var ErrNoData = errors.New("labelled data are not there")
 func Shared(dir string) string {
 	if s := os.Getenv("FACILITYD_SHARED"); s != "" {
 		return s
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -91,8 +92,8 @@ func Run(w io.Writer, shared string, opts Options) (Report, error) {
 	if err := runNAB(&p, series, opts.Paths, &rep); err != nil {
 		return rep, err
 	}
-	if opts.Halves {
-		rep.Halves = Halves(series)
+	if opts.Halves > 0 {
+		rep.Halves = Halves(series, opts.Halves)
 		p.halves(rep.Halves)
 	}
 	if err := runSKAB(&p, runs, opts.Paths, &rep); err != nil {
