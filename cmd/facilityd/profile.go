@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/configs/profiles"
+	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
 )
 
@@ -88,11 +91,15 @@ func loadProfiles(cmd *cobra.Command, dir string, skipTests bool) (*profile.Set,
 
 func profileListCommand() *cobra.Command {
 	var dir string
+	var roles, units bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the profiles",
+		Short: "List the profiles, or the roles and units that they may use",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if roles || units {
+				return printVocabulary(cmd.OutOrStdout(), roles, units)
+			}
 			set, _, err := loadProfiles(cmd, dir, true)
 			if err != nil {
 				return err
@@ -106,7 +113,31 @@ func profileListCommand() *cobra.Command {
 		},
 	}
 	profilesFlag(cmd, &dir)
+	cmd.Flags().BoolVar(&roles, "roles", false, "list the vocabulary of roles")
+	cmd.Flags().BoolVar(&units, "units", false, "list the units")
 	return cmd
+}
+
+func printVocabulary(out io.Writer, roles, units bool) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	if roles {
+		fmt.Fprintln(w, "ROLE\tCLASS\tKIND\tUNIT\tMEANING\tWORDS")
+		for _, r := range devices.Roles {
+			var words []string
+			for _, word := range r.Words {
+				words = append(words, fmt.Sprintf("%d %s", word.Code, word.Name))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s, %s\t%s\n", r.Name, cmp.Or(r.Class, "any"), r.Kind, r.Unit, r.Label.EN, r.Label.ZH, strings.Join(words, ", "))
+		}
+	}
+	if units {
+		fmt.Fprintln(w, "UNIT\tDIMENSION\tALSO WRITTEN")
+		for _, code := range devices.UnitCodes() {
+			u := devices.UnitByCode(code)
+			fmt.Fprintf(w, "%s\t%s\t%s\n", u.Code, u.Dimension, strings.Join(u.Aliases, ", "))
+		}
+	}
+	return w.Flush()
 }
 
 func profileShowCommand() *cobra.Command {

@@ -38,8 +38,12 @@ The exit status is 1 when anything differs.`,
 				}
 				fmt.Fprintf(out, "%d profiles, %d tests inside them passed\n", len(set.Profiles()), tests)
 			}
+			names, err := caseFiles(args)
+			if err != nil {
+				return err
+			}
 			passed := 0
-			for _, name := range args {
+			for _, name := range names {
 				res := runCaseFile(set, name)
 				if res.Pass {
 					passed++
@@ -55,7 +59,7 @@ The exit status is 1 when anything differs.`,
 				printResult(cmd, &res)
 			}
 			if len(args) > 0 && !asJSON {
-				fmt.Fprintf(out, "%d of %d\n", passed, len(args))
+				fmt.Fprintf(out, "%d of %d\n", passed, len(names))
 			}
 			if failed {
 				return exitError{}
@@ -66,6 +70,24 @@ The exit status is 1 when anything differs.`,
 	profilesFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one object per case: id, pass, differences")
 	return cmd
+}
+
+// caseFiles lists the files that are named, and the *.json of directories.
+func caseFiles(args []string) ([]string, error) {
+	var names []string
+	for _, a := range args {
+		info, err := os.Stat(a)
+		if err != nil || !info.IsDir() {
+			names = append(names, a)
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(a, "*.json"))
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("there is no case file (*.json) in %s", a)
+		}
+		names = append(names, found...)
+	}
+	return names, nil
 }
 
 // runCaseFile runs one case; what cannot be read is a case that fails.
@@ -117,7 +139,11 @@ answers for those instead.`,
 				return err
 			}
 			var cases []*profile.Case
-			for _, name := range args {
+			names, err := caseFiles(args)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
 				data, err := os.ReadFile(name)
 				if err != nil {
 					return err

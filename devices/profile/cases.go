@@ -158,8 +158,8 @@ func (k *caseRun) run() {
 	k.message(&m)
 }
 
-// payload decodes the transport encoding of a case.
-func (m *CaseMessage) payload() ([]byte, error) {
+// Bytes decodes the transport encoding of a payload.
+func (m *CaseMessage) Bytes() ([]byte, error) {
 	switch m.Encoding {
 	case "", "utf8":
 		return []byte(m.Payload), nil
@@ -172,7 +172,7 @@ func (m *CaseMessage) payload() ([]byte, error) {
 }
 
 func (k *caseRun) message(m *CaseMessage) {
-	payload, err := m.payload()
+	payload, err := m.Bytes()
 	if err != nil {
 		k.diff("payload: %v", err)
 		return

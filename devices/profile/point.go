@@ -477,6 +477,7 @@ func (c *compiler) pointUnit(p *point, s *PointSpec, names *scopeNames) {
 		from = c.unit(child(s.Counter.At, "per_pulse"), code)
 	} else if s.Unit == nil && target != nil && target.Code != "" && !p.unitTake {
 		c.hintf(s.At, "unit: "+target.Code+" when the message is in "+target.Code, "point %s: nothing says in which unit the message is", p.key)
+		from = nil
 	}
 	p.unitTo = target
 	if target == nil && isFixed {

@@ -20,7 +20,7 @@ import (
 func Propose(id string, cases []*Case) ([]byte, error) {
 	var b proposal
 	for _, c := range cases {
-		payload, err := c.payload()
+		payload, err := c.Bytes()
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %w", c.ID, err)
 		}

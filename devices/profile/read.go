@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -42,6 +43,9 @@ var nodeReaderType = reflect.TypeFor[nodeReader]()
 func (r *reader) parseYAML(data []byte) *yaml.Node {
 	var doc yaml.Node
 	err := yaml.Load(data, &doc)
+	if len(bytes.TrimSpace(data)) == 0 {
+		err = nil
+	}
 	if err != nil {
 		line, column, text := yamlProblem(err)
 		r.list.Add(diag.Diagnostic{File: r.file, Line: line, Column: column, Message: text})

@@ -115,7 +115,7 @@ func CoverCases(set *Set, cases []*Case) (Coverage, error) {
 		messages := append(slices.Clone(c.Preceding), c.CaseMessage)
 		for i := range messages {
 			m := &messages[i]
-			payload, err := m.payload()
+			payload, err := m.Bytes()
 			if err != nil {
 				return Coverage{}, fmt.Errorf("case %s: %w", c.ID, err)
 			}

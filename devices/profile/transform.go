@@ -125,6 +125,9 @@ func (r *run) number(p *point, v value, unit *devices.Unit) result {
 			}
 			return result{kind: boolValue, num: v.num}
 		}
+		if p.typ != numberType {
+			return bad("true or false, where a number is wanted")
+		}
 	case numberValue:
 		if p.typ == stringType {
 			return result{kind: stringValue, text: v.raw, num: math.NaN()}
