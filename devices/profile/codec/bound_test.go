@@ -18,13 +18,13 @@ func TestGzipCorpusCase(t *testing.T) {
 	}
 }
 
-// bomb is a gigabyte of zeros.
+// bomb is 64 MiB of zeros, sixteen times what may come out.
 func bomb(t testing.TB, w interface {
 	Write([]byte) (int, error)
 	Close() error
 }) {
 	zeros := make([]byte, 1<<20)
-	for range 1 << 10 {
+	for range 64 {
 		if _, err := w.Write(zeros); err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +57,23 @@ func TestADecompressionBombIsRefusedInBoundedMemory(t *testing.T) {
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 8*MaxOutput {
 			t.Errorf("%s: %d bytes allocated", name, grown)
+		}
+	}
+}
+
+// A name that the payload gives once and the result repeats is a bomb, too.
+func TestRepeatedNamesAreBounded(t *testing.T) {
+	name := strings.Repeat("n", 1<<18)
+	for what, c := range map[string]struct {
+		cfg Config
+		in  string
+	}{
+		"csv":   {&CSV{Header: true}, name + "\n" + strings.Repeat("1\n", 1<<17)},
+		"senml": {new(SenML), `[{"bn":"` + name + `"}` + strings.Repeat(`,{"v":1}`, 1<<15) + `]`},
+	} {
+		out, err := compile(t, c.cfg)([]byte("kept"), []byte(c.in))
+		if err == nil || !strings.Contains(err.Error(), "gives more than 4194304 bytes") || string(out) != "kept" {
+			t.Errorf("%s: %d bytes, %v", what, len(out), err)
 		}
 	}
 }

@@ -44,7 +44,11 @@ func (c *Registers) Compile() (Func, error) {
 	if cfg.Format == "" {
 		cfg.Format = "auto"
 	}
-	err := errors.Join(
+	var err error
+	if _, notNumber := strconv.Atoi(cfg.Start); cfg.Start != "" && cfg.Values == "" && notNumber != nil {
+		err = errors.New("start is a path only beside values")
+	}
+	err = errors.Join(err,
 		oneOf("word_order", cfg.Order, "high", "low"),
 		oneOf("format", cfg.Format, "auto", "array", "hex", "base64", "bytes"))
 	if len(cfg.Items) == 0 {
@@ -72,6 +76,11 @@ func (c *Registers) Compile() (Func, error) {
 }
 
 func (c *Registers) decode(dst, src []byte, items []registerItem) ([]byte, error) {
+	if c.Values != "" {
+		if err := CheckJSON(src); err != nil {
+			return dst, wrapAt("registers", -1, "payload", err)
+		}
+	}
 	start, err := c.first(src)
 	if err != nil {
 		return dst, err
@@ -106,7 +115,7 @@ func (c *Registers) first(src []byte) (int, error) {
 		return 0, nil
 	}
 	text := c.Start
-	if _, err := strconv.Atoi(text); err != nil {
+	if _, err := strconv.Atoi(text); err != nil && c.Values != "" {
 		text = gjson.GetBytes(src, c.Start).String()
 	}
 	n, err := strconv.Atoi(text)

@@ -66,6 +66,10 @@ func senml(dst, src []byte, format string) ([]byte, error) {
 			out = append(out, ',')
 		}
 		out = base.resolve(out, &r)
+		if len(out)-len(dst) > MaxOutput { // a long base name comes again with each record
+			failed = errAt("senml", rec.Index, "gives more than %d bytes", MaxOutput)
+			return false
+		}
 		return true
 	})
 	if failed != nil {

@@ -197,6 +197,7 @@ func TestRegisters(t *testing.T) {
 	run(t, magna, []check{
 		{"pump", string(file(t, "magna3.json")), `{"energy":67881,"head":412,"hours":41234,"power":246,"starts":187}`},
 		{"no start", `{"ModbusReceived":{"Values":[1]}}`, "error:start"},
+		{"not JSON", `{"ModbusReceived":`, "error:registers: payload: json: not valid"},
 		{"no values", `{"ModbusReceived":{"StartAddress":300}}`, "error:nothing at"},
 	})
 	run(t, compile(t, &Registers{Values: "VR", Start: "ST", Items: map[string]string{"power": "f32@3053"}}), []check{
@@ -211,6 +212,9 @@ func TestRegisters(t *testing.T) {
 	run(t, compile(t, &Registers{Format: "bytes", Swap: true, Items: map[string]string{"a": "u32@0"}}), []check{
 		{"low byte first", "\x34\x12\x78\x56", `{"a":305419896}`},
 	})
+	if _, err := (&Registers{Start: "ST", Items: map[string]string{"a": "u16@0"}}).Compile(); err == nil {
+		t.Error("a path for start is accepted without values")
+	}
 	if _, err := (&Registers{Items: map[string]string{"a": "f16@0"}}).Compile(); err == nil {
 		t.Error("f16 is accepted")
 	}
