@@ -32,6 +32,21 @@ func (t Timing) orDefault() Timing {
 	}
 }
 
+// latest is the last time that the engine reckons with, in 2200: sums of it and
+// any duration do not overflow.
+var latest = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+// reckoned brings a time that a person gave into what the engine reckons with.
+func reckoned(t time.Time) int64 {
+	switch {
+	case t.Year() < 1970:
+		return 0
+	case t.Year() >= 2200:
+		return latest
+	}
+	return t.UnixNano()
+}
+
 // A connection has a clock of its own that runs only while the daemon listens:
 // while the daemon or the link is down, and during the grace after, no device
 // is silent and no delay runs out.
@@ -235,7 +250,7 @@ func (e *Engine) schedule(i *instance) {
 		i.wake = 0
 		return
 	}
-	wait := max(0, i.due-e.instanceTime(i))
+	wait := min(max(0, i.due-e.instanceTime(i)), int64(maxDuration))
 	at := e.now + wait
 	if at = (at + second - 1) / second * second; at <= e.grid {
 		at = e.grid + second
@@ -258,14 +273,34 @@ func (e *Engine) runGrid() {
 		}
 		i.wake = 0
 		e.grid = w.at
-		e.advance(i, e.instanceTime(i))
+		if i.rule.clock {
+			e.advance(i, e.now)
+		} else {
+			e.advanceAsset(i.asset, e.instanceTime)
+		}
 		e.schedule(i)
 	}
 	e.grid = grid
 }
 
-// advance takes all steps of an instance that are due by time t, with the
-// readings as they are.
+// advanceAsset takes the steps of an asset's instances that are due by the time
+// that each may be moved to, in the order of time, with the readings as they are.
+func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
+	for {
+		var next *instance
+		for _, i := range a.instances {
+			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
+				next = i
+			}
+		}
+		if next == nil {
+			return
+		}
+		e.advance(next, next.due)
+	}
+}
+
+// advance takes the steps of an instance that are due by time t.
 func (e *Engine) advance(i *instance, t int64) {
 	for i.due <= t {
 		due := max(i.due, i.t)
