@@ -420,7 +420,7 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 		i.fresh = false
 		i.dev.watched = i.dev.watched || i.rule.clock && i.holds()
 		if i.wake != 0 {
-			e.wakes.push(wake{i.wake, i})
+			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
 		}
 	}
 }
@@ -434,6 +434,8 @@ func (i *instance) readSlot(r *cursor) {
 	}
 	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
 	if n >= 0 {
+		copy(i.slots[n].cells, s.cells)
+		s.cells = i.slots[n].cells
 		i.slots[n] = s
 	}
 }

@@ -30,6 +30,7 @@ type Engine struct {
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned map[string]string
+	shared   map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
@@ -88,6 +89,7 @@ func (e *Engine) configure(set *Set, site *devices.Site) {
 	if e.location == nil {
 		e.location = time.UTC
 	}
+	e.shared = make(map[*Rule]*constants)
 	e.specs = make(map[string]*devices.Asset, len(site.Assets))
 	for k := range site.Assets {
 		e.specs[site.Assets[k].ID] = &site.Assets[k]
