@@ -133,6 +133,26 @@ func Clocks(log []Entry, p *Policy, cal *calendar.Calendar, now time.Time) []Clo
 	return out
 }
 
+// Milestones are the kinds of entry that [Clocks] looks at; the rest of a log may
+// be left out.
+var Milestones = []Kind{Opened, Raised, Merged, Recur, Refuse, Accept, Arrive, Finish, Wait, Resume, Assigned, Cancel}
+
+// Next is the clock of the current visit that is due first: the one to show.
+// Paused clocks come last; nil when nothing is waited for.
+func Next(clocks []Clock) *Clock {
+	var next *Clock
+	for i := range clocks {
+		c := &clocks[i]
+		if !c.Met.IsZero() || c.Ended || c.Visit != clocks[len(clocks)-1].Visit {
+			continue
+		}
+		if next == nil || !c.Paused && (next.Paused || c.Due.Before(next.Due)) {
+			next = c
+		}
+	}
+	return next
+}
+
 // sooner reports whether clock a leaves less time than b.
 func sooner(a, b *Clock) bool { return a.Allowed-a.Spent < b.Allowed-b.Spent }
 
