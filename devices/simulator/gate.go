@@ -131,8 +131,8 @@ func (b *barrier) advance(now int64, e *Estate) {
 	case barrierReading:
 		b.read(now, e)
 		b.command, b.phase = true, barrierOpening
-		// The motion takes its time from the spring: a tired one adds up to half.
-		took := .93*b.rated + b.noise(.025*b.rated) + .45*b.rated*b.troubles.size(BoomSlow, now)
+		// The motion takes its time from the spring: a tired one adds up to a quarter.
+		took := .93*b.rated + b.noise(.025*b.rated) + .25*b.rated*b.troubles.size(BoomSlow, now)
 		b.due = now + seconds(took)
 		if b.troubles.active(BoomStuck, now) && b.rng.Float64() < .85 {
 			b.phase = barrierStalled
