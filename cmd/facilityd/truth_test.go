@@ -53,27 +53,42 @@ func judge(t *testing.T, cfg simulator.Config, seed uint64, length time.Duration
 // is flagged on every reading, and its readings count at their receive times.
 var noRule = []simulator.FaultKind{simulator.Clock2036}
 
-// TestShippedRulesFindWhatIsWrong: two days of the demo, from a morning and from the
-// middle of a night. Every fault becomes an episode of its class on its asset, not
-// before it began and by the time it is due; nothing else becomes one.
+// TestShippedRulesFindWhatIsWrong: the demo from a morning and from the middle of a
+// night, and four days with faults that are drawn. Every fault becomes an episode of
+// its class on its asset, not before it began and by the time it is due; nothing else
+// becomes one.
 func TestShippedRulesFindWhatIsWrong(t *testing.T) {
 	loc := time.FixedZone("CST", 8*3600)
-	for seed, start := range []time.Time{
-		time.Date(2026, 4, 13, 6, 0, 0, 0, loc), time.Date(2026, 1, 17, 23, 0, 0, 0, loc),
+	for _, c := range []struct {
+		start   time.Time
+		length  time.Duration
+		perWeek float64 // drawn; 0 are the demo's own
+	}{
+		{time.Date(2026, 4, 13, 6, 0, 0, 0, loc), 40 * time.Hour, 0},
+		{time.Date(2026, 1, 17, 23, 0, 0, 0, loc), 40 * time.Hour, 0},
+		{time.Date(2026, 7, 25, 15, 0, 0, 0, loc), 96 * time.Hour, 60},
 	} {
+		start := c.start
 		cfg := simulator.DemoEstate()
-		cfg.Start, cfg.Location, cfg.FaultsPerWeek = start, loc, 0
-		steps, truth := judge(t, cfg, uint64(seed), 48*time.Hour)
+		cfg.Start, cfg.Location, cfg.FaultsPerWeek = start, loc, c.perWeek
+		if c.perWeek > 0 {
+			cfg.Faults, cfg.Horizon = nil, c.length-30*time.Hour // all are due before the end
+		}
+		steps, truth := judge(t, cfg, 1, c.length)
 		expected := make([]bool, len(steps)) // explained by a fault
 		for _, f := range truth {
 			found := false
 			for i, s := range steps {
 				at := time.Unix(0, s.At)
-				if s.Episode.Asset != f.Device || s.Episode.FaultClass != f.FaultClass || at.Before(f.Begins) {
-					continue
+				switch {
+				case s.Episode.Asset != f.Device || s.Episode.FaultClass != f.FaultClass:
+				case at.Before(f.Begins):
+					// Open from an earlier fault, which nobody has reported done.
+					found = s.Phase != rules.Cleared
+				default:
+					expected[i] = true
+					found = found || s.Phase == rules.Active && !at.After(f.Due)
 				}
-				expected[i] = true
-				found = found || s.Phase == rules.Active && !at.After(f.Due)
 			}
 			if !found && !f.Due.IsZero() && !slices.Contains(noRule, f.Kind) {
 				t.Errorf("from %v: %s on %s from %v is not found by %v", start, f.Kind, f.Device, f.Begins, f.Due)
