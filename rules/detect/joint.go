@@ -8,18 +8,20 @@ import (
 
 // Numbers of the joint detector. Rows are sampling intervals of the asset.
 const (
-	jointWindow = 10   // rows over which each channel is averaged
-	jointSkip   = 20   // first rows that teach no scale: baseline and window are still filling
-	jointMemory = 200  // rows, time constant of the baseline
-	jointGuard  = 4.0  // scales at which a channel no longer teaches its baseline
-	jointOn     = 6.0  // scales at which an episode begins
-	jointOff    = 2.5  // scales under which a channel is back...
-	jointBack   = 0.4  // ...or this share of the furthest it went in the episode
-	jointQuiet  = 25   // rows in a row that all carrying channels must be back to end an episode
-	jointCarry  = 0.4  // a channel carries if it went this share of the one that went furthest...
-	jointEarly  = 60   // ...in so many first rows of the episode
-	scaleNoise  = 0.9  // least scale, as a share of what noise without memory would give
-	scaleFloor  = 1e-9 // least scale as a share of the magnitude of values, for channels that stood still
+	jointWindow = 10    // rows over which each channel is averaged
+	jointSkip   = 20    // first rows that teach no scale: baseline and window are still filling
+	jointMemory = 200   // rows, time constant of the baseline
+	jointScale  = 8000  // rows, memory of the scale
+	jointGuard  = 4.0   // scales at which a channel no longer teaches its baseline
+	jointOn     = 6.0   // scales at which an episode begins
+	jointOff    = 2.5   // scales under which a channel is back...
+	jointBack   = 0.4   // ...or this share of the furthest it went in the episode
+	jointQuiet  = 25    // rows in a row that all carrying channels must be back to end an episode
+	jointCarry  = 0.4   // a channel carries if it went this share of the one that went furthest...
+	jointEarly  = 60    // ...in so many first rows of the episode
+	jointForget = 10000 // rows after which a level that no open order holds is the new normal
+	scaleNoise  = 0.9   // least scale, as a share of what noise without memory would give
+	scaleFloor  = 1e-9  // least scale as a share of the magnitude of values, for channels that stood still
 )
 
 // Joint watches several points of one asset together. Each channel is the distance of its
@@ -38,7 +40,7 @@ type Joint struct {
 	held     bool
 	active   bool
 	quiet    uint8
-	age      uint8 // rows of the episode, up to jointEarly
+	age      uint16 // rows of the episode
 	since    int64
 }
 
@@ -101,6 +103,9 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 			}
 			continue
 		}
+		if !j.active && !j.held {
+			c.rescale(d)
+		}
 		if c.distance = c.trust * d / c.unit; c.distance > furthest {
 			furthest, top = c.distance, i
 		}
@@ -146,6 +151,14 @@ func (c *jointChannel) measure() {
 	c.unit = max(math.Sqrt(c.scale.mean), noise) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
 }
 
+// rescale lets the unit follow, over days, what the channel's distances have become; training
+// was short, and a summer is not a winter. One row counts as at most two units.
+func (c *jointChannel) rescale(d float64) {
+	d = min(d, 2*c.unit)
+	c.scale.mean += (d*d - c.scale.mean) / jointScale
+	c.measure()
+}
+
 // follow moves the baselines towards the row, the less the odder a channel looks: a fault
 // that comes slowly must not teach its own baseline.
 func (j *Joint) follow(row []float64) {
@@ -174,8 +187,12 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 		}
 		return true
 	}
-	if j.age < jointEarly {
-		j.age++
+	if j.age++; j.age >= jointForget {
+		j.age = jointForget
+		if !j.held {
+			j.close()
+			return false
+		}
 	}
 	top := 0.0
 	for i := range j.channels {
@@ -201,10 +218,11 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 
 // close ends the episode and takes where the channels are now as their baseline.
 func (j *Joint) close() {
-	j.active, j.since = false, 0
-	if !j.held {
-		j.Accept()
+	if j.held {
+		j.active, j.since = false, 0
+		return
 	}
+	j.Accept()
 }
 
 // Accept takes where the channels are now as normal: after a person has said so, or after a
