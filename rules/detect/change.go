@@ -93,8 +93,12 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 	}
 	if training {
 		if c.rows == c.train {
+			steadiest := 0.0
 			for i := range c.channels {
-				c.channels[i].settle()
+				steadiest = max(steadiest, c.channels[i].ratio())
+			}
+			for i := range c.channels {
+				c.channels[i].settle(steadiest)
 				c.channels[i].measure()
 			}
 		}
@@ -121,8 +125,7 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 
 // measure fixes the unit of differences, with the same floor as a joint detector's.
 func (ch *changeChannel) measure() {
-	noise := scaleNoise * ch.values.spread() * math.Sqrt(1.0/changeAfter+1.0/changeBefore)
-	ch.unit = max(math.Sqrt(ch.scale.mean), noise) + scaleFloor*math.Abs(ch.origin) + tiny
+	ch.unit = max(math.Sqrt(ch.scale.mean), ch.noise(1.0/changeAfter+1.0/changeBefore)) + scaleFloor*math.Abs(ch.origin) + tiny
 }
 
 // before is the mean of the older window.

@@ -8,20 +8,21 @@ import (
 
 // Numbers of the joint detector. Rows are sampling intervals of the asset.
 const (
-	jointWindow = 10    // rows over which each channel is averaged
-	jointSkip   = 20    // first rows that teach no scale: baseline and window are still filling
-	jointMemory = 200   // rows, time constant of the baseline
-	jointScale  = 8000  // rows, memory of the scale
-	jointGuard  = 4.0   // scales at which a channel no longer teaches its baseline
-	jointOn     = 6.0   // scales at which an episode begins
-	jointOff    = 2.5   // scales under which a channel is back...
-	jointBack   = 0.4   // ...or this share of the furthest it went in the episode
-	jointQuiet  = 25    // rows in a row that all carrying channels must be back to end an episode
-	jointCarry  = 0.4   // a channel carries if it went this share of the one that went furthest...
-	jointEarly  = 60    // ...in so many first rows of the episode
-	jointForget = 10000 // rows after which a level that no open order holds is the new normal
-	scaleNoise  = 0.9   // least scale, as a share of what noise without memory would give
-	scaleFloor  = 1e-9  // least scale as a share of the magnitude of values, for channels that stood still
+	jointWindow = 10   // rows over which each channel is averaged
+	jointSkip   = 20   // first rows that teach no scale: baseline and window are still filling
+	jointMemory = 200  // rows, time constant of the baseline
+	jointScale  = 2000 // rows, memory of the scale
+	jointGuard  = 4.0  // scales at which a channel no longer teaches its baseline
+	jointOn     = 6.0  // scales at which an episode begins
+	jointOff    = 2.5  // scales under which a channel is back...
+	jointBack   = 0.4  // ...or this share of the furthest it went in the episode
+	jointQuiet  = 25   // rows in a row that all carrying channels must be back to end an episode
+	jointCarry  = 0.4  // a channel carries if it went this share of the one that went furthest...
+	jointEarly  = 60   // ...in so many first rows of the episode
+	jointForget = 2    // training lengths after which a level that no open order holds is normal; longer for what went further
+	jointWiden  = 1.5  // factor by which the squared scale of channels grows that carried such an episode
+	scaleNoise  = 0.9  // least scale, as a share of what noise without memory would give
+	scaleFloor  = 1e-9 // least scale as a share of the magnitude of values, for channels that stood still
 )
 
 // Joint watches several points of one asset together. Each channel is the distance of its
@@ -112,8 +113,12 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 	}
 	if training {
 		if j.rows == j.train {
+			steadiest := 0.0
 			for i := range j.channels {
-				j.channels[i].settle()
+				steadiest = max(steadiest, j.channels[i].ratio())
+			}
+			for i := range j.channels {
+				j.channels[i].settle(steadiest)
 				j.channels[i].measure()
 			}
 		}
@@ -147,14 +152,13 @@ func (c *jointChannel) add(x float64) float64 {
 // mean of so many independent values would scatter, since few hundred rows hold few
 // independent means and may look calmer than the channel is.
 func (c *jointChannel) measure() {
-	noise := scaleNoise * c.values.spread() * math.Sqrt(1.0/jointWindow+0.5/jointMemory)
-	c.unit = max(math.Sqrt(c.scale.mean), noise) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
+	c.unit = max(math.Sqrt(c.scale.mean), c.noise(1.0/jointWindow+0.5/jointMemory)) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
 }
 
-// rescale lets the unit follow, over days, what the channel's distances have become; training
-// was short, and a summer is not a winter. One row counts as at most two units.
+// rescale lets the unit follow what the channel's distances have become: training was short,
+// and a channel that looked calm then need not be. One row counts as at most four units.
 func (c *jointChannel) rescale(d float64) {
-	d = min(d, 2*c.unit)
+	d = min(d, 4*c.unit)
 	c.scale.mean += (d*d - c.scale.mean) / jointScale
 	c.measure()
 }
@@ -187,12 +191,8 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 		}
 		return true
 	}
-	if j.age++; j.age >= jointForget {
-		j.age = jointForget
-		if !j.held {
-			j.close()
-			return false
-		}
+	if j.age < math.MaxUint16 {
+		j.age++
 	}
 	top := 0.0
 	for i := range j.channels {
@@ -202,6 +202,17 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 			c.early = max(c.early, c.distance)
 		}
 		top = max(top, c.early)
+	}
+	// What lasts twice as long as the run that taught what is normal is as normal as that,
+	// the later the further away it is: then the channel's scale was too small.
+	if limit := jointForget * float64(j.train) * top / jointOn; !j.held && float64(j.age) > limit {
+		for i := range j.channels {
+			if c := &j.channels[i]; c.early >= jointCarry*top {
+				c.scale.mean *= jointWiden
+			}
+		}
+		j.close()
+		return false
 	}
 	for i := range j.channels {
 		c := &j.channels[i]

@@ -185,7 +185,6 @@ func (c *coder) joint(j *Joint) {
 	c.flag(&j.active)
 	integer(c, &j.quiet, 1)
 	integer(c, &j.age, 2)
-	c.check(j.age <= jointForget)
 	integer(c, &j.since, 8)
 	for i := range j.channels {
 		ch := &j.channels[i]

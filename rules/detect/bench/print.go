@@ -94,6 +94,11 @@ func (p *printer) skab(files []*SKABFile, verdicts [][]bool, rep *Report) {
 	p.f("\n")
 }
 
+func (p *printer) quiet(q Quiet) {
+	p.f("Skoltech pump bench, run without a fault: %d rows in %.1f hours, %d of them (%.1f %%) anomalous in %d episodes\n\n",
+		q.Rows, q.Hours, q.Anomalous, 100*float64(q.Anomalous)/float64(max(q.Rows, 1)), q.Episodes)
+}
+
 func (p *printer) cost(c Cost) {
 	p.f("Cost on this machine (%d rows)\n%-26s %12s %12s %12s\n", c.RowsMeasured, "", "µs per row", "bytes", "state bytes")
 	p.f("%-26s %12.2f %12d %12d\n", "signal", c.SignalMicros, c.SignalBytes, c.SignalState)
