@@ -100,7 +100,7 @@ func (p *printer) quiet(q Quiet) {
 }
 
 func (p *printer) cost(c Cost) {
-	p.f("Cost on this machine (%d rows)\n%-26s %12s %12s %12s\n", c.RowsMeasured, "", "µs per row", "bytes", "state bytes")
+	p.f("Cost on this machine (%d rows; times are the first quartile of the files)\n%-26s %12s %12s %12s\n", c.RowsMeasured, "", "µs per row", "bytes", "state bytes")
 	p.f("%-26s %12.2f %12d %12d\n", "signal", c.SignalMicros, c.SignalBytes, c.SignalState)
 	p.f("%-26s %12.2f %12d %12d\n", fmt.Sprintf("joint of %d, per channel", c.JointChannels), c.JointMicros/float64(c.JointChannels), c.JointBytes, c.JointState)
 	p.f("%-26s %12.2f %12d\n", fmt.Sprintf("change of %d, per channel", c.JointChannels), c.ChangeMicros/float64(c.JointChannels), c.ChangeBytes)
