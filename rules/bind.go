@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ type instance struct {
 	devs   []*deviceState // whose readings it looks at
 	lane   uint8
 	place  uint32  // place among the asset's instances
+	key    uint64  // orders instances that wake in one second
 	bind   []int32 // point index per role of the rule; -1 = none
 	consts *constants
 
@@ -80,9 +82,57 @@ type task struct {
 
 // binding is one possible instance.
 type binding struct {
-	dev  *deviceState
-	lane uint8
-	bind []int32
+	rule   *Rule
+	dev    *deviceState
+	lane   uint8
+	bind   []int32
+	consts *constants
+}
+
+// memory is what the instances of an asset share out among them.
+type memory struct {
+	limbs []limb
+	slots []slot
+	cells []cell
+	binds []int32
+}
+
+// carve cuts the first n items off a slice.
+func carve[T any](from *[]T, n int) []T {
+	out := (*from)[:n:n]
+	*from = (*from)[n:]
+	return out
+}
+
+// plan lists the instances of an asset and counts what they need.
+func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, slots, cells, roles int) {
+	if a.id == "" {
+		return
+	}
+	for _, r := range e.set.Rules {
+		if !r.Enabled || !r.appliesTo(a.class) {
+			continue
+		}
+		bindings := e.bindings(a, r, old)
+		if len(bindings) == 0 {
+			continue
+		}
+		consts, ok := e.constantsFor(a, r)
+		if !ok {
+			continue
+		}
+		for _, b := range bindings {
+			b.rule, b.consts = r, consts
+			plan = append(plan, b)
+			limbs += len(r.Thresholds)
+			slots += len(r.slots)
+			roles += len(b.bind)
+			for _, s := range r.slots {
+				cells += s.cells
+			}
+		}
+	}
+	return plan, limbs, slots, cells, roles
 }
 
 // bindAsset makes the instances of an asset anew after its points, its facts or
@@ -94,26 +144,17 @@ func (e *Engine) bindAsset(a *assetState) {
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
 	}
-	for _, r := range e.set.Rules {
-		if a.id == "" || !r.Enabled || !r.appliesTo(a.class) {
-			continue
-		}
-		bindings := e.bindings(a, r, old)
-		if len(bindings) == 0 {
-			continue
-		}
-		consts, ok := e.constantsFor(a, r)
-		if !ok {
-			continue
-		}
-		block := make([]instance, len(bindings))
-		for k, b := range bindings {
-			i := &block[k]
-			e.initInstance(i, a, r, b, consts)
-			i.place = uint32(len(a.instances))
-			a.instances = append(a.instances, i)
-			e.inherit(i, old)
-		}
+	plan, limbs, slots, cells, roles := e.plan(a, old)
+	// Everything of an asset lies side by side: memory is what limits the engine.
+	block := make([]instance, len(plan))
+	a.instances = make([]*instance, len(plan))
+	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
+	for k := range plan {
+		i := &block[k]
+		e.initInstance(i, a, &plan[k], &m)
+		i.place = uint32(k)
+		a.instances[k] = i
+		e.inherit(i, old)
 	}
 	for _, i := range old {
 		for _, d := range i.devs {
@@ -129,7 +170,7 @@ func (e *Engine) bindAsset(a *assetState) {
 		i.busy = false
 		e.setBusy(i, busy)
 		if i.wake != 0 {
-			e.wakes.push(wake{i.wake, i})
+			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
 		}
 	}
 }
@@ -142,14 +183,14 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
 			if !r.clock || d.dev.Interval > 0 || d.dev.Silence > 0 {
-				out = append(out, binding{dev: d})
+				out = append(out, binding{rule: r, dev: d})
 			}
 			continue
 		}
 		lanes := e.lanes(d, r)
 		for lane := range lanes {
 			if bind := e.resolve(a, d, lane, r); r.possible(bind) {
-				out = append(out, binding{d, uint8(lane), bind})
+				out = append(out, binding{rule: r, dev: d, lane: uint8(lane), bind: bind})
 			}
 		}
 	}
@@ -215,22 +256,23 @@ func (e *Engine) resolve(a *assetState, d *deviceState, lane int, r *Rule) []int
 	return bind
 }
 
-func (e *Engine) initInstance(i *instance, a *assetState, r *Rule, b binding, consts *constants) {
-	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, bind: b.bind, consts: consts, fresh: true,
-		due: never, limbs: make([]limb, len(r.Thresholds))}
-	if len(r.slots) > 0 {
-		i.slots = make([]slot, len(r.slots))
-	}
+func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory) {
+	r := b.rule
+	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
+		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
+	copy(i.bind, b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
-	i.gate = Unknown
 	for k, s := range r.slots {
-		if s.cells > 0 {
-			i.slots[k].cells = make([]cell, s.cells)
-		}
-		i.slots[k].val = Unknown
+		i.slots[k].cells, i.slots[k].val = carve(&m.cells, s.cells), Unknown
 	}
+	h := fnv.New64a()
+	for _, part := range []string{a.id, r.ID, b.dev.dev.ID} {
+		h.Write([]byte(part))
+		h.Write([]byte{0, b.lane})
+	}
+	i.key = h.Sum64()
 	all := e.reg.Points()
 	i.devs = b.dev.self
 	for _, idx := range b.bind {
@@ -276,7 +318,10 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells {
+				cells := i.slots[n].cells
+				copy(cells, o.slots[m].cells)
 				i.slots[n] = o.slots[m]
+				i.slots[n].cells = cells
 			}
 		}
 	}
@@ -408,8 +453,14 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 }
 
 // constantsFor works out what stays the same for a rule on an asset; ok is
-// false when a fact is missing.
+// false when a fact is missing. Assets share it where the rule needs no facts.
 func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
+	if c = e.shared[r]; c != nil {
+		return c, true
+	}
+	if len(r.facts) == 0 {
+		defer func() { e.shared[r] = c }()
+	}
 	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
 	for k, l := range r.Limits {
 		c.limits[k] = l.Value

@@ -139,7 +139,10 @@ func (e *Engine) readHead(data []byte) error {
 	if r.byte() != checkpointVersion {
 		return fmt.Errorf("%w: unknown version", ErrCheckpoint)
 	}
-	e.seq, e.now, e.grid = r.uint(), r.int(), r.int()
+	e.seq, e.now, e.grid = r.uint(), r.time(), r.time()
+	if e.grid > e.now {
+		r.fail()
+	}
 	for range r.count(2) {
 		if c := r.uint(); c > 0 && c < Chunks {
 			e.written[c] = r.uint()
@@ -149,12 +152,12 @@ func (e *Engine) readHead(data []byte) error {
 	}
 	for range r.count(6) {
 		c := connection{name: r.string(), up: r.bool()}
-		c.since, c.hold, c.live, c.upLive = r.int(), r.int(), r.int(), r.int()
+		c.since, c.hold, c.live, c.upLive = r.time(), r.time(), r.time(), r.time()
 		e.conns = append(e.conns, c)
 	}
 	for range r.count(6) {
 		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string()}
-		x.from, x.until = r.int(), r.int()
+		x.from, x.until = r.time(), r.time()
 		e.windows = append(e.windows, x)
 	}
 	for range r.count(1) {
@@ -323,7 +326,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.id = EpisodeID{}
 		}
 		c.phase, c.severity = Phase(r.byte()), Severity(r.byte())
-		c.onset, c.at, c.shelved, c.rule = r.int(), r.int(), r.int(), r.string()
+		c.onset, c.at, c.shelved, c.rule = r.time(), r.time(), r.time(), r.string()
 	}
 	for range r.count(10) {
 		if !r.bad {
@@ -333,7 +336,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 }
 
 func (e *Engine) readDevice(r *cursor, a *assetState) {
-	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.int(), Silence: r.int(), Simulated: r.bool()}
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Simulated: r.bool()}
 	if r.bad || v.ID == "" {
 		r.fail()
 		return
@@ -343,7 +346,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		dev = e.reg.Add(v)
 	}
 	d := e.deviceOn(dev, a)
-	d.newest, d.heard, d.heardLive, d.gap = r.int(), r.int(), r.int(), r.int()
+	d.newest, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time()
 	d.conn = int32(r.int())
 	if d.conn < -1 || int(d.conn) >= len(e.conns) {
 		r.fail()
@@ -358,7 +361,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		p := e.reg.AddPoint(dev, pt)
 		e.bindPoint(d, p)
 		st := &e.points[p.Index]
-		st.time, st.validTo = r.int(), r.int()
+		st.time, st.validTo = r.time(), r.deadline()
 		st.value, st.text = r.float(), r.string()
 		st.quality = devices.Quality(r.byte())
 		st.ok, st.lost = r.bool(), r.bool()
@@ -396,12 +399,12 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 	if k >= 0 {
 		i = a.instances[k]
 	}
-	i.t, i.due, i.wake, i.gateAcc = r.int(), r.int(), r.int(), r.int()
+	i.t, i.due, i.wake, i.gateAcc = r.time(), r.deadline(), r.time(), r.time()
 	i.gate = r.truth()
 	busy := r.bool()
 	for range r.count(8) {
 		sev := Severity(r.byte())
-		l := limb{onset: r.int(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
+		l := limb{onset: r.time(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
 		if n := slices.IndexFunc(i.rule.Thresholds, func(t Threshold) bool { return t.Severity == sev }); n >= 0 {
 			i.limbs[n] = l
 		}
@@ -417,20 +420,22 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 		i.fresh = false
 		i.dev.watched = i.dev.watched || i.rule.clock && i.holds()
 		if i.wake != 0 {
-			e.wakes.push(wake{i.wake, i})
+			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
 		}
 	}
 }
 
 func (i *instance) readSlot(r *cursor) {
 	key := r.string()
-	s := slot{t: r.int(), since: r.int(), until: r.int(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
+	s := slot{t: r.time(), since: r.time(), until: r.deadline(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
 		word: r.string(), n: uint32(r.uint()), val: r.truth(), known: r.bool()}
 	for range r.count(10) {
 		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
 	}
 	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
 	if n >= 0 {
+		copy(i.slots[n].cells, s.cells)
+		s.cells = i.slots[n].cells
 		i.slots[n] = s
 	}
 }
@@ -514,6 +519,26 @@ func (r *cursor) int() int64 {
 		return 0
 	}
 	r.b = r.b[n:]
+	return v
+}
+
+// time reads a time or a duration that the engine can reckon with.
+func (r *cursor) time() int64 {
+	v := r.int()
+	if v < 0 || v > latest {
+		r.fail()
+		return 0
+	}
+	return v
+}
+
+// deadline reads a time that may never come.
+func (r *cursor) deadline() int64 {
+	v := r.int()
+	if v < 0 || v > latest && v != never {
+		r.fail()
+		return 0
+	}
 	return v
 }
 

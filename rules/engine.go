@@ -30,6 +30,7 @@ type Engine struct {
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned map[string]string
+	shared   map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
@@ -88,6 +89,7 @@ func (e *Engine) configure(set *Set, site *devices.Site) {
 	if e.location == nil {
 		e.location = time.UTC
 	}
+	e.shared = make(map[*Rule]*constants)
 	e.specs = make(map[string]*devices.Asset, len(site.Assets))
 	for k := range site.Assets {
 		e.specs[site.Assets[k].ID] = &site.Assets[k]
@@ -169,21 +171,20 @@ func (e *Engine) moment(rs []devices.Reading, conn int32) int {
 	return n
 }
 
-// catchUp moves the instances that wait for a time up to the time of new
-// readings, with what was known before them: the clock would have done it.
+// catchUp moves the instances that look at a device and wait for a time up to
+// the time of its new readings, with what was known before them: the clock would
+// have done it.
 func (e *Engine) catchUp(d *deviceState, rs []devices.Reading) {
-	t := rs[0].Time
-	for k := range rs {
-		p := &e.points[rs[k].Point.Index]
-		if rs[k].Flags&(devices.Historical|devices.RetainedMessage) != 0 || t < p.time {
-			continue
-		}
-		for _, x := range d.asset.depsOf(p) {
-			if i := d.asset.instances[x.place]; i.busy && i.due <= t {
-				e.advance(i, t)
-			}
-		}
+	if rs[0].Flags&(devices.Historical|devices.RetainedMessage) != 0 {
+		return
 	}
+	t := rs[0].Time
+	e.advanceAsset(d.asset, func(i *instance) int64 {
+		if slices.Contains(i.devs, d) {
+			return t
+		}
+		return 0
+	})
 }
 
 // store takes one reading. It reports whether it is a sign of life.

@@ -125,6 +125,9 @@ func (c *compiler) expression(src string) operand {
 		if errors.As(err, &fe) {
 			loc, msg = fe.Location, fe.Message
 		}
+		if msg == "unexpected token EOF" {
+			msg = "the condition ends too early"
+		}
 		c.errorf(loc, "", "%s", msg)
 		return badOperand(loc)
 	}

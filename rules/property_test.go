@@ -189,8 +189,8 @@ func drawMessage(t *rapid.T, now int64) []said {
 	return out
 }
 
-// memory is all that an engine remembers of its assets.
-func memory(e *Engine) []byte {
+// remembered is all that an engine remembers of its assets.
+func remembered(e *Engine) []byte {
 	var w writer
 	for _, a := range e.sortedAssets() {
 		e.writeAsset(&w, a)
@@ -229,7 +229,7 @@ func TestRestartContinuesBitForBit(t *testing.T) {
 				if err := cut.eng.Restore(stored[:]); err != nil {
 					t.Fatal(err)
 				}
-				if d := cmp.Diff(memory(whole.eng), memory(cut.eng)); d != "" {
+				if d := cmp.Diff(remembered(whole.eng), remembered(cut.eng)); d != "" {
 					t.Fatalf("record %d: what is remembered (-never stopped +restarted):\n%s", e.rec.Seq, d)
 				}
 			}

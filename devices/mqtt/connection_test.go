@@ -355,7 +355,7 @@ func TestRetainedMessagesAreMarked(t *testing.T) {
 	if err := p.Publish(t.Context(), "site/a", []byte("kept"), true); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "confirmed", func() bool { return p.Confirmed() == 1 })
+	eventually(t, "confirmed", func() bool { n, _ := p.Confirmed(); return n == 1 })
 	s := new(sink)
 	c, stop := run(t, config(t, broker.URL(), s))
 	connected(t, c)

@@ -62,7 +62,7 @@ func stream(t testing.TB) (in, pass, answers []byte, refused []string) {
 		{publishPacket(t, "a/b", 1, 1, 10), "", nil},
 		{publishPacket(t, "too/large", 1, 0x0203, 1000), "too/large", []byte{typePuback, 2, 2, 3}},
 		{ping, "", nil},
-		{publishPacket(t, "too/large/0", 0, 0, 20_000), "too/large/0", nil},
+		{publishPacket(t, "too/large/0", 0, 0, 700), "too/large/0", nil},
 		{publishPacket(t, "a/b", 0, 0, testLimit-3-5), "", nil}, // exactly the limit
 		{publishPacket(t, "a/b", 0, 0, testLimit-3-4), "a/b", nil},
 		{publishPacket(t, "two", 2, 7, 5), "", nil},

@@ -106,6 +106,7 @@ type Estate struct {
 	actors []actor // the plant first: at equal times it has moved before anyone reports
 	due    []int64 // next time of each actor
 	now    int64
+	pumps  []int // actors that are pumps
 	faults []Fault
 	emit   func(Message)
 
@@ -188,6 +189,7 @@ func (e *Estate) populate(cfg *Config, devices []device, rng *rand.Rand) error {
 		for range station.pumps {
 			pu := newPump(station.spec, take())
 			*station.into = append(*station.into, pu)
+			e.pumps = append(e.pumps, len(e.actors))
 			e.actors = append(e.actors, pu)
 		}
 	}
@@ -225,6 +227,11 @@ func (e *Estate) Step(until time.Time, emit func(Message)) {
 		e.now = max(e.now, at)
 		e.actors[first].act(e.now, e)
 		e.due[first] = e.actors[first].next()
+		if first == 0 { // the plant may have given others a reason to speak
+			for i := range e.pumps {
+				e.due[e.pumps[i]] = e.actors[e.pumps[i]].next()
+			}
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ type lift struct {
 	up              bool
 	inside          bool // a passenger
 	doorOpen        bool
+	stopped         bool // at a floor, and not yet told
 	mode            string
 	code            int64
 	alarm           bool
@@ -176,7 +177,7 @@ func (l *lift) run(phase liftPhase, to int, now int64, e *Estate) {
 
 // open stops at a floor and opens the doors.
 func (l *lift) open(phase liftPhase, now int64, e *Estate) {
-	l.phase, l.doorOpen = phase, true
+	l.phase, l.doorOpen, l.stopped = phase, true, true
 	l.offset = l.noise(2.6)
 	l.opening = 2.4 + l.noise(.06)
 	l.brake = .32 + l.noise(.01)
@@ -331,11 +332,14 @@ func (l *lift) report(now int64, e *Estate) {
 	o.integer("run_count", l.runs)
 	o.integer("door_cycles", l.cycles)
 	o.integer("door_reopen_count", l.reopens)
-	o.number("level_offset", l.offset, 1)
-	o.number("door_open_time", l.opening, 2)
+	if l.stopped { // measured once per stop
+		l.stopped = false
+		o.number("level_offset", l.offset, 1)
+		o.number("door_open_time", l.opening, 2)
+		o.number("brake_on_time", l.brake, 2)
+	}
 	o.number("car_vib_horizontal", l.vibH, 3)
 	o.number("car_vib_vertical", l.vibV, 3)
-	o.number("brake_on_time", l.brake, 2)
 	o.number("machine_room_temp", l.machineRoom+l.noise(.15), 1)
 	l.publish(l.telemetry, &o, now, e)
 }

@@ -19,7 +19,8 @@ const changeRows = changeAfter + changeGap + changeBefore
 
 // Change tells when one or more points step to another level: the mean of the newest rows
 // against that of the rows before, in units of what this difference was while training,
-// times the trust in the channel.
+// times the trust in the channel. While the older window still holds the former level, a
+// step is told again after each rest: a change that takes a minute has an end as well.
 //
 // It must not be used by several goroutines at once.
 type Change struct {
@@ -34,6 +35,7 @@ type changeChannel struct {
 	recent window
 	origin float64
 	scale  moments // of squared differences while training
+	unit   float64 // of differences, fixed when training ends
 }
 
 // NewChange returns a detector for n channels that has seen nothing.
@@ -81,7 +83,7 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 			ch.scale.add(d*d, math.MaxFloat64)
 			continue
 		}
-		z := ch.trust * d / (math.Sqrt(ch.scale.mean) + scaleFloor*math.Abs(ch.origin) + tiny)
+		z := ch.trust * d / ch.unit
 		if z > furthest {
 			furthest, top = z, i
 		}
@@ -91,8 +93,13 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 	}
 	if training {
 		if c.rows == c.train {
+			steadiest := 0.0
 			for i := range c.channels {
-				c.channels[i].settle()
+				steadiest = max(steadiest, c.channels[i].ratio())
+			}
+			for i := range c.channels {
+				c.channels[i].settle(steadiest)
+				c.channels[i].measure()
 			}
 		}
 		return Verdict{}
@@ -111,9 +118,14 @@ func (c *Change) AddUnix(ns int64, row []float64) Verdict {
 		out.Reason.Since = ns
 		out.Reason.Current = ch.origin + ch.recent.last(changeAfter)
 		out.Reason.Normal = ch.origin + ch.before()
-		out.Reason.Margin = 2 * math.Sqrt(ch.scale.mean)
+		out.Reason.Margin = 2 * ch.unit
 	}
 	return out
+}
+
+// measure fixes the unit of differences, with the same floor as a joint detector's.
+func (ch *changeChannel) measure() {
+	ch.unit = max(math.Sqrt(ch.scale.mean), ch.noise(1.0/changeAfter+1.0/changeBefore)) + scaleFloor*math.Abs(ch.origin) + tiny
 }
 
 // before is the mean of the older window.

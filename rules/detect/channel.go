@@ -5,8 +5,12 @@ import "math"
 // MaxChannels is the largest number of points that one joint detector watches: reasons name them by bits.
 const MaxChannels = 64
 
-// trustRatio is the von Neumann ratio from which a channel is trusted fully.
-const trustRatio = 1.0
+// How far channels are trusted.
+const (
+	trustFull  = 1.0  // von Neumann ratio from which a channel is trusted fully, or that of the steadiest channel if less
+	trustLeast = 0.15 // trust of a channel that wanders most
+	stillShare = 0.02 // of its value: unit of a channel that stood still while training
+)
 
 // channel is what a detector of several points learns about one of them while it trains.
 type channel struct {
@@ -26,14 +30,38 @@ func (c *channel) learn(x float64) {
 	c.values.add(x, math.MaxFloat64)
 }
 
-// settle fixes how far the channel is trusted. The von Neumann ratio, mean squared step over
-// twice the variance, is near 1 for a steady signal with noise and near 0 for one that
-// wanders during training. What wanders while all is well says little when it has wandered off.
-func (c *channel) settle() {
-	c.trust = 0
-	if c.values.variance > 0 {
-		c.trust = min(1, c.steps.mean/(2*c.values.variance)/trustRatio)
-	} else if c.values.n > 0 {
-		c.trust = 1 // never moved: any move is news
+// ratio is the von Neumann ratio of the training values: mean squared step over twice the
+// variance, near 1 for a steady signal with noise and near 0 for one that wanders.
+func (c *channel) ratio() float64 {
+	if !(c.values.variance > 0) {
+		return 0
 	}
+	return c.steps.mean / (2 * c.values.variance)
+}
+
+// still says that the channel never moved while training.
+func (c *channel) still() bool { return c.values.n > 0 && !(c.values.variance > 0) }
+
+// settle fixes how far the channel is trusted, given the ratio of the steadiest channel of
+// the asset: what wanders while all is well says little when it has wandered off, unless
+// all that there is wanders. A channel that stood still at zero has no scale and no say.
+func (c *channel) settle(steadiest float64) {
+	full := min(trustFull, steadiest)
+	switch {
+	case c.still() && c.last != 0:
+		c.trust = 1
+	case c.still() || !(full > 0):
+		c.trust = 0
+	default:
+		c.trust = max(trustLeast, min(1, c.ratio()/full))
+	}
+}
+
+// noise is the least unit of distances between means: what values without memory would
+// scatter, given the variance of such a distance for values of variance one.
+func (c *channel) noise(variance float64) float64 {
+	if c.still() {
+		return stillShare * math.Abs(c.last)
+	}
+	return scaleNoise * c.values.spread() * math.Sqrt(variance)
 }

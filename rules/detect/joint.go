@@ -11,6 +11,7 @@ const (
 	jointWindow = 10   // rows over which each channel is averaged
 	jointSkip   = 20   // first rows that teach no scale: baseline and window are still filling
 	jointMemory = 200  // rows, time constant of the baseline
+	jointScale  = 2000 // rows, memory of the scale
 	jointGuard  = 4.0  // scales at which a channel no longer teaches its baseline
 	jointOn     = 6.0  // scales at which an episode begins
 	jointOff    = 2.5  // scales under which a channel is back...
@@ -18,6 +19,8 @@ const (
 	jointQuiet  = 25   // rows in a row that all carrying channels must be back to end an episode
 	jointCarry  = 0.4  // a channel carries if it went this share of the one that went furthest...
 	jointEarly  = 60   // ...in so many first rows of the episode
+	jointForget = 2    // training lengths after which a level that no open order holds is normal; longer for what went further
+	jointWiden  = 1.5  // factor by which the squared scale of channels grows that carried such an episode
 	scaleNoise  = 0.9  // least scale, as a share of what noise without memory would give
 	scaleFloor  = 1e-9 // least scale as a share of the magnitude of values, for channels that stood still
 )
@@ -38,7 +41,7 @@ type Joint struct {
 	held     bool
 	active   bool
 	quiet    uint8
-	age      uint8 // rows of the episode, up to jointEarly
+	age      uint16 // rows of the episode
 	since    int64
 }
 
@@ -101,14 +104,21 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 			}
 			continue
 		}
+		if !j.active && !j.held {
+			c.rescale(d)
+		}
 		if c.distance = c.trust * d / c.unit; c.distance > furthest {
 			furthest, top = c.distance, i
 		}
 	}
 	if training {
 		if j.rows == j.train {
+			steadiest := 0.0
 			for i := range j.channels {
-				j.channels[i].settle()
+				steadiest = max(steadiest, j.channels[i].ratio())
+			}
+			for i := range j.channels {
+				j.channels[i].settle(steadiest)
 				j.channels[i].measure()
 			}
 		}
@@ -142,8 +152,15 @@ func (c *jointChannel) add(x float64) float64 {
 // mean of so many independent values would scatter, since few hundred rows hold few
 // independent means and may look calmer than the channel is.
 func (c *jointChannel) measure() {
-	noise := scaleNoise * c.values.spread() * math.Sqrt(1.0/jointWindow+0.5/jointMemory)
-	c.unit = max(math.Sqrt(c.scale.mean), noise) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
+	c.unit = max(math.Sqrt(c.scale.mean), c.noise(1.0/jointWindow+0.5/jointMemory)) + scaleFloor*(math.Abs(c.origin)+math.Abs(c.base)) + tiny
+}
+
+// rescale lets the unit follow what the channel's distances have become: training was short,
+// and a channel that looked calm then need not be. One row counts as at most four units.
+func (c *jointChannel) rescale(d float64) {
+	d = min(d, 4*c.unit)
+	c.scale.mean += (d*d - c.scale.mean) / jointScale
+	c.measure()
 }
 
 // follow moves the baselines towards the row, the less the odder a channel looks: a fault
@@ -174,7 +191,7 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 		}
 		return true
 	}
-	if j.age < jointEarly {
+	if j.age < math.MaxUint16 {
 		j.age++
 	}
 	top := 0.0
@@ -185,6 +202,17 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 			c.early = max(c.early, c.distance)
 		}
 		top = max(top, c.early)
+	}
+	// What lasts twice as long as the run that taught what is normal is as normal as that,
+	// the later the further away it is: then the channel's scale was too small.
+	if limit := jointForget * float64(j.train) * top / jointOn; !j.held && float64(j.age) > limit {
+		for i := range j.channels {
+			if c := &j.channels[i]; c.early >= jointCarry*top {
+				c.scale.mean *= jointWiden
+			}
+		}
+		j.close()
+		return false
 	}
 	for i := range j.channels {
 		c := &j.channels[i]
@@ -201,10 +229,11 @@ func (j *Joint) judge(ns int64, furthest float64) bool {
 
 // close ends the episode and takes where the channels are now as their baseline.
 func (j *Joint) close() {
-	j.active, j.since = false, 0
-	if !j.held {
-		j.Accept()
+	if j.held {
+		j.active, j.since = false, 0
+		return
 	}
+	j.Accept()
 }
 
 // Accept takes where the channels are now as normal: after a person has said so, or after a

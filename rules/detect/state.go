@@ -184,7 +184,7 @@ func (c *coder) joint(j *Joint) {
 	c.flag(&j.held)
 	c.flag(&j.active)
 	integer(c, &j.quiet, 1)
-	integer(c, &j.age, 1)
+	integer(c, &j.age, 2)
 	integer(c, &j.since, 8)
 	for i := range j.channels {
 		ch := &j.channels[i]
@@ -212,6 +212,8 @@ func (c *coder) change(d *Change) {
 		c.window(&ch.recent)
 		c.f64(&ch.origin)
 		c.moments(&ch.scale)
+		c.f64(&ch.unit)
+		c.check(ch.unit >= 0 && (ch.unit > 0 || d.rows < d.train))
 	}
 }
 

@@ -103,12 +103,11 @@ func (b *Board) apiList(ctx context.Context, in *listInput) (*output[List[WorkOr
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	sites := b.sites()
-	out := List[WorkOrder]{Items: make([]WorkOrder, len(page.Items)), Next: page.Next}
-	for i := range page.Items {
-		out.Items[i] = sites.viewOrder(&page.Items[i])
+	items, err := b.viewOrders(ctx, page.Items)
+	if err != nil {
+		return nil, b.apiError(err)
 	}
-	return &output[List[WorkOrder]]{out}, nil
+	return &output[List[WorkOrder]]{List[WorkOrder]{Items: items, Next: page.Next}}, nil
 }
 
 type idInput struct {
@@ -137,6 +136,7 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 	for i, e := range evidence {
 		out.Evidence[i] = Evidence(e)
 	}
+	b.withClocks(&out, o, log)
 	return &orderOutput[WorkOrderDetail]{ETag: etag(o.Version), Body: out}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/facilityd/facilityd/configs/messages"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/calendar"
 )
 
 // Orders is what the board does with work orders; ticketing/store has it.
@@ -26,6 +27,7 @@ type Orders interface {
 	List(ctx context.Context, f ticketing.Filter) (ticketing.Page[ticketing.Order], error)
 	Order(ctx context.Context, id string) (*ticketing.Order, error)
 	Log(ctx context.Context, order string, version int) ([]ticketing.Entry, error)
+	Milestones(ctx context.Context, orders []string) (map[string][]ticketing.Entry, error)
 	Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error)
 	Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticketing.Page[ticketing.Episode], error)
 	Stats(ctx context.Context) ([]ticketing.Stat, error)
@@ -43,6 +45,10 @@ type Config struct {
 	Messages *messages.Catalogue
 	// Templates say what to do about a fault class, by its id; nil means none.
 	Templates map[string]*ticketing.Template
+	// Policy says how long orders may take; nil means [ticketing.DefaultPolicy].
+	Policy *ticketing.Policy
+	// Calendar gives the working time of a site; nil means day and night.
+	Calendar func(site string) *calendar.Calendar
 	// Now is the wall clock, or the estate clock where the daemon runs on one.
 	Now func() time.Time
 	// Loopback says that only this machine can reach the listener. Beyond that
@@ -83,6 +89,13 @@ func New(cfg Config) (*Board, error) {
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func() error { return nil }
+	}
+	if cfg.Policy == nil {
+		p := ticketing.DefaultPolicy()
+		cfg.Policy = &p
+	}
+	if cfg.Calendar == nil {
+		cfg.Calendar = func(string) *calendar.Calendar { return calendar.Always() }
 	}
 	b := &Board{cfg: cfg, stopped: make(chan struct{})}
 	var err error

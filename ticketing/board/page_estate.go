@@ -66,9 +66,9 @@ func (b *Board) devicePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := &deviceData{Device: dev}
-	sites := b.sites()
-	for i := range page.Items {
-		d.Orders = append(d.Orders, sites.viewOrder(&page.Items[i]))
+	if d.Orders, err = b.viewOrders(r.Context(), page.Items); err != nil {
+		b.pageError(w, r, err)
+		return
 	}
 	b.pages.render(w, r, http.StatusOK, "device", d)
 }

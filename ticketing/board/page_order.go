@@ -14,7 +14,8 @@ import (
 
 // orderData is what the page of one order shows.
 type orderData struct {
-	Order    WorkOrder
+	Order    WorkOrderDetail
+	Watch    watchData
 	Log      []LogEntry // newest first
 	Evidence *ticketing.Evidence
 	Chart    template.HTML
@@ -22,6 +23,13 @@ type orderData struct {
 	Form     *formState
 	ByHand   bool
 	Guide    *Guide
+}
+
+// watchData is how the watch of the telemetry after done stands.
+type watchData struct {
+	On    bool
+	Blind bool      // nothing is known at the moment
+	Until time.Time // when the repair counts as confirmed; zero while the fault holds
 }
 
 // formState is what a form that was refused shows again.
@@ -67,7 +75,11 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	if err != nil {
 		return nil, err
 	}
-	d := &orderData{Order: b.sites().viewOrder(o), Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o)}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	b.withClocks(&d.Order, o, log)
+	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
+		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
+	}
 	slices.Reverse(d.Log)
 	for i := range evidence {
 		if d.Evidence == nil || len(d.Evidence.Series) == 0 && len(evidence[i].Series) > 0 {

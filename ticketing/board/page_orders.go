@@ -58,9 +58,9 @@ func (b *Board) ordersPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.count(stats, q)
-	sites := b.sites()
-	for i := range page.Items {
-		d.Orders = append(d.Orders, sites.viewOrder(&page.Items[i]))
+	if d.Orders, err = b.viewOrders(r.Context(), page.Items); err != nil {
+		b.pageError(w, r, err)
+		return
 	}
 	if page.Next != "" {
 		d.More = with(q, "cursor", page.Next)

@@ -184,6 +184,16 @@ func (v *view) Abs(site string, t time.Time) string {
 	return t.In(v.sites.location(site)).Format(v.T("time.absolute"))
 }
 
+// Clock is a time at the site without what everybody knows: the date when it is
+// today.
+func (v *view) Clock(site string, t time.Time) string {
+	loc := v.sites.location(site)
+	if t = t.In(loc); t.Format(time.DateOnly) == v.Now.In(loc).Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format(v.T("time.absolute_short"))
+}
+
 // Time is a time as people take it in: how long ago, with the time at the site
 // under it.
 func (v *view) Time(site string, t time.Time) template.HTML {

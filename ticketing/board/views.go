@@ -1,6 +1,7 @@
 package board
 
 import (
+	"context"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -45,6 +46,32 @@ type WorkOrder struct {
 	VerifiedAt time.Time        `json:"verified_at,omitzero"`
 	ClosedAt   time.Time        `json:"closed_at,omitzero"`
 	Commands   []ticketing.Verb `json:"commands" doc:"Commands that its state takes"`
+	Next       *Clock           `json:"next,omitempty" doc:"What is due next, absent when nothing is"`
+}
+
+// Clock is how the time for one target of a work order stands.
+type Clock struct {
+	Target  string    `json:"target" enum:"accept,arrive,done"`
+	Visit   int       `json:"visit" doc:"0 is the first visit, 1 the first re-visit"`
+	Tier    string    `json:"tier" doc:"Whose time it runs for"`
+	Start   time.Time `json:"start"`
+	Due     time.Time `json:"due,omitzero" doc:"Absent while the clock is paused"`
+	Met     time.Time `json:"met,omitzero" doc:"When it was met; absent while it is not"`
+	Allowed float64   `json:"allowed_seconds"`
+	Spent   float64   `json:"spent_seconds" doc:"Pauses are not counted"`
+	Paused  bool      `json:"paused"`
+	Missed  bool      `json:"missed"`
+	Level   int       `json:"level" enum:"0,50,80,100" doc:"How many percent of the time are gone, in steps of the warnings"`
+}
+
+func viewClock(c *ticketing.Clock) *Clock {
+	if c == nil {
+		return nil
+	}
+	return &Clock{
+		Target: string(c.Target), Visit: c.Visit, Tier: c.Tier.String(), Start: c.Start, Due: c.Due, Met: c.Met, Allowed: c.Allowed.Seconds(),
+		Spent: c.Spent.Seconds(), Paused: c.Paused, Missed: c.Missed(), Level: c.Level(),
+	}
 }
 
 // WorkOrderDetail is one work order with all that belongs to it.
@@ -52,6 +79,7 @@ type WorkOrderDetail struct {
 	WorkOrder
 	Log      []LogEntry `json:"log" doc:"Everything that happened, oldest first"`
 	Evidence []Evidence `json:"evidence" doc:"What the rules saw, newest first, at most 20"`
+	Clocks   []Clock    `json:"clocks" doc:"Every clock of every visit"`
 	Guide    *Guide     `json:"guide,omitempty" doc:"What to do about this fault class"`
 }
 
@@ -169,6 +197,42 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		v.NoData = v.NoData || h.NoData
 	}
 	return v
+}
+
+// viewOrders adds to each order of a list what is due next.
+func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]WorkOrder, error) {
+	var working []string
+	for i := range orders {
+		if orders[i].State.Working() {
+			working = append(working, orders[i].ID)
+		}
+	}
+	logs, err := b.cfg.Orders.Milestones(ctx, working)
+	if err != nil {
+		return nil, err
+	}
+	sites, now := b.sites(), b.cfg.Now()
+	out := make([]WorkOrder, len(orders))
+	for i := range orders {
+		o := &orders[i]
+		out[i] = sites.viewOrder(o)
+		if log := logs[o.ID]; log != nil {
+			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), now)))
+		}
+	}
+	return out, nil
+}
+
+// withClocks adds the clocks of one order.
+func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketing.Entry) {
+	clocks := ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), b.cfg.Now())
+	v.Clocks = make([]Clock, len(clocks))
+	for i := range clocks {
+		v.Clocks[i] = *viewClock(&clocks[i])
+	}
+	if o.State.Working() {
+		v.Next = viewClock(ticketing.Next(clocks))
+	}
 }
 
 func viewLog(log []ticketing.Entry) []LogEntry {

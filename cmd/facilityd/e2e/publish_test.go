@@ -37,18 +37,21 @@ func (p *publisher) connect() {
 	p.wait(p.client.Connect())
 }
 
-// round sends the message of that number of every device.
-func (p *publisher) round(g *load.Generator, seq int) {
+// bursts is in how many bursts a round is sent, spread over its second.
+const bursts = 20
+
+// round sends the message of that number of every device over the next second,
+// and waits until the broker has acknowledged them: what it then has on its hands
+// is facilityd's to fetch.
+func (p *publisher) round(g *load.Generator, seq int, ticks <-chan time.Time) {
+	p.t.Helper()
 	for device := range g.Devices() {
+		if device%(g.Devices()/bursts) == 0 {
+			<-ticks
+		}
 		payload := g.Append(nil, device, seq)
 		p.tokens = append(p.tokens, p.client.Publish(g.Topic(device), 1, false, payload))
 	}
-}
-
-// settle waits until the broker has acknowledged everything: what it then has on
-// its hands is facilityd's to fetch.
-func (p *publisher) settle() {
-	p.t.Helper()
 	for _, token := range p.tokens {
 		p.wait(token)
 	}

@@ -94,8 +94,13 @@ func (p *printer) skab(files []*SKABFile, verdicts [][]bool, rep *Report) {
 	p.f("\n")
 }
 
+func (p *printer) quiet(q Quiet) {
+	p.f("Skoltech pump bench, run without a fault: %d rows in %.1f hours, %d of them (%.1f %%) anomalous in %d episodes\n\n",
+		q.Rows, q.Hours, q.Anomalous, 100*float64(q.Anomalous)/float64(max(q.Rows, 1)), q.Episodes)
+}
+
 func (p *printer) cost(c Cost) {
-	p.f("Cost on this machine (%d rows)\n%-26s %12s %12s %12s\n", c.RowsMeasured, "", "µs per row", "bytes", "state bytes")
+	p.f("Cost on this machine (%d rows; times are the first quartile of the files)\n%-26s %12s %12s %12s\n", c.RowsMeasured, "", "µs per row", "bytes", "state bytes")
 	p.f("%-26s %12.2f %12d %12d\n", "signal", c.SignalMicros, c.SignalBytes, c.SignalState)
 	p.f("%-26s %12.2f %12d %12d\n", fmt.Sprintf("joint of %d, per channel", c.JointChannels), c.JointMicros/float64(c.JointChannels), c.JointBytes, c.JointState)
 	p.f("%-26s %12.2f %12d\n", fmt.Sprintf("change of %d, per channel", c.JointChannels), c.ChangeMicros/float64(c.JointChannels), c.ChangeBytes)

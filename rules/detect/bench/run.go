@@ -39,9 +39,16 @@ type Report struct {
 	Outliers  Outliers
 	Shifted   map[int]Outliers // by rows dropped
 	Changes   Changes
+	Quiet     Quiet
 	Halves    Spread
 	Cost      Cost
 	Synthetic []Case
+}
+
+// Quiet is what the joint detector says of the bench's long run without a fault.
+type Quiet struct {
+	Rows, Anomalous, Episodes int
+	Hours                     float64
 }
 
 // ErrNoData says that the labelled data are not where they were looked for.
@@ -99,6 +106,9 @@ func Run(w io.Writer, shared string, opts Options) (Report, error) {
 	if err := runSKAB(&p, runs, opts.Paths, &rep); err != nil {
 		return rep, err
 	}
+	if err := runQuiet(&p, skabDir, opts.Paths, &rep); err != nil {
+		return rep, err
+	}
 	rep.Cost = Measure(series, runs)
 	p.cost(rep.Cost)
 	if opts.Synthetic != 0 {
@@ -146,6 +156,29 @@ func runSKAB(p *printer, files []*SKABFile, paths Paths, rep *Report) error {
 	}
 	rep.Changes = ScoreChanges(files, steps)
 	p.skab(files, verdicts, rep)
+	return nil
+}
+
+func runQuiet(p *printer, dir string, paths Paths, rep *Report) error {
+	f, err := loadSKABFile(filepath.Join(dir, "anomaly-free", "anomaly-free.csv"))
+	if err != nil {
+		return err
+	}
+	verdicts, err := paths.Joint(f.Times, f.Rows)
+	if err != nil {
+		return err
+	}
+	q := Quiet{Rows: len(verdicts), Hours: float64(f.Times[len(f.Times)-1]-f.Times[0]) / 3.6e12}
+	for i, v := range verdicts {
+		if v {
+			q.Anomalous++
+			if i == 0 || !verdicts[i-1] {
+				q.Episodes++
+			}
+		}
+	}
+	rep.Quiet = q
+	p.quiet(q)
 	return nil
 }
 

@@ -49,7 +49,8 @@ func TestMustHold(t *testing.T) {
 	atLeast("NAB low FP as reached", rep.NAB[bench.LowFP.Name].Normalised, 70)
 	atLeast("NAB low FN as reached", rep.NAB[bench.LowFN.Name].Normalised, 79)
 	atLeast("SKAB F1 as reached", rep.Outliers.F1(), 0.845)
-	atMost("SKAB FAR as reached", rep.Outliers.FAR(), 7)
+	atMost("SKAB FAR as reached", rep.Outliers.FAR(), 6)
+	atMost("share of the run without a fault", float64(rep.Quiet.Anomalous)/float64(rep.Quiet.Rows), 0.15)
 	atLeast("SKAB change points as reached", rep.Changes.LowFP, 62)
 
 	atMost("bytes per signal", float64(rep.Cost.SignalBytes), 20<<10)

@@ -12,7 +12,7 @@ import (
 // Size of a chart, in its own units, and the most columns that it draws.
 const (
 	chartWidth   = 1200
-	chartLeft    = 110
+	chartLeft    = 170
 	chartTop     = 30
 	stripHeight  = 90
 	stripGap     = 14
@@ -105,9 +105,9 @@ func (c *chart) Close() error {
 	bottom := chartTop + strips*(stripHeight+stripGap) - stripGap
 	c.bands(bottom)
 	for k, name := range c.points {
-		c.strip(k, name, func(col column) (float64, float64) { return col.low[k], col.high[k] }, "#24517a")
+		c.strip(k, name, math.Inf(1), math.Inf(-1), func(col column) (float64, float64) { return col.low[k], col.high[k] })
 	}
-	c.strip(len(c.points), "score", func(col column) (float64, float64) { return 0, col.score }, "#8a4b08")
+	c.strip(len(c.points), "score", 0, 1, func(col column) (float64, float64) { return col.score, col.score })
 	if len(c.columns) > 0 {
 		const layout = "2006-01-02 15:04"
 		c.f(`<text x="%d" y="%d">%s</text>`, chartLeft, bottom+18, c.first.Format(layout))
@@ -147,9 +147,9 @@ func (c *chart) bands(bottom int) {
 	}
 }
 
-// strip draws one row of the picture, each column from its least to its largest value.
-func (c *chart) strip(k int, name string, span func(column) (low, high float64), colour string) {
-	low, high := math.Inf(1), math.Inf(-1)
+// strip draws one row of the picture, each column from its least to its largest value; the
+// range that it shows holds at least low to high.
+func (c *chart) strip(k int, name string, low, high float64, span func(column) (low, high float64)) {
 	for _, col := range c.columns {
 		if a, b := span(col); a <= b {
 			low, high = min(low, a), max(high, b)
@@ -169,7 +169,7 @@ func (c *chart) strip(k int, name string, span func(column) (low, high float64),
 		}
 		return float64(top) + stripHeight - 3 - (v-low)*scale
 	}
-	c.f(`<path fill="none" stroke="%s" d="`, colour)
+	c.f(`<path fill="none" stroke="#24517a" d="`)
 	pen := "M"
 	for i, col := range c.columns {
 		a, b := span(col)

@@ -153,6 +153,8 @@ func TestDialects(t *testing.T) {
 		{"tabs and CR LF", "ts\tx\r\n1772323200\t1.5\r\n1772323260\t2.5\r\n1772323320\t3.5\r\n", csvscan.Options{}},
 		{"byte order mark", "\ufefftime,x\n2026-03-01T00:00:00Z,1.5\n2026-03-01T00:01:00Z,2.5\n2026-03-01T00:02:00Z,3.5\n", csvscan.Options{}},
 		{"no header", "2026-03-01 00:00:00,1.5\n2026-03-01 00:01:00,2.5\n2026-03-01 00:02:00,3.5\n", csvscan.Options{}},
+		{"time by its first cell", "when,x\n2026-03-01 00:00:00,1.5\n2026-03-01 00:01:00,2.5\n2026-03-01 00:02:00,3.5\n", csvscan.Options{}},
+		{"time by its name", "x,Time Stamp (UTC)\n1.5,1772323200\n2.5,1772323260\n3.5,1772323320\n", csvscan.Options{}},
 		{"named columns", "x,when,y\n1.5,2026-03-01,9\n2.5,2026-03-02,9\n3.5,2026-03-03,9\n", csvscan.Options{Time: "when", Points: []string{"X"}}},
 		{"no time, interval given", "x\n1.5\n2.5\n3.5\n", csvscan.Options{Interval: time.Minute}},
 		{"last line without end", "timestamp,value\n1772323200000,1.5\n1772323260000,2.5\n1772323320000,3.5", csvscan.Options{}},

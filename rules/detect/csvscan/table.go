@@ -164,8 +164,21 @@ func (t *table) chooseTime(wanted string) error {
 			return nil
 		}
 	}
-	if t.pending != nil {
-		if _, ok := t.moment(t.pending[0]); ok && len(t.pending) > 1 {
+	for i, name := range t.names {
+		plain := strings.ToLower(name)
+		if strings.HasPrefix(plain, "time") || strings.HasPrefix(plain, "date") || strings.HasSuffix(plain, "time") {
+			t.time = i
+			return nil
+		}
+	}
+	// The name does not tell; a first cell that is a date does.
+	row, err := t.record()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err == nil {
+		t.pending = slices.Clone(row)
+		if _, ok := t.date(row[0]); ok && len(row) > 1 {
 			t.time = 0
 			return nil
 		}
@@ -280,12 +293,8 @@ var layouts = []string{
 // milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
 func (t *table) moment(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
-	for k := range layouts {
-		i := (t.layout + k) % len(layouts)
-		if when, err := time.ParseInLocation(layouts[i], s, t.location); err == nil {
-			t.layout = i
-			return when, true
-		}
+	if when, ok := t.date(s); ok {
+		return when, true
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
@@ -301,4 +310,17 @@ func (t *table) moment(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, int64(v*scale)).In(t.location), true
+}
+
+// date parses a time in one of the layouts, the one that fitted last first.
+func (t *table) date(s string) (time.Time, bool) {
+	s = strings.TrimSpace(s)
+	for k := range layouts {
+		i := (t.layout + k) % len(layouts)
+		if when, err := time.ParseInLocation(layouts[i], s, t.location); err == nil {
+			t.layout = i
+			return when, true
+		}
+	}
+	return time.Time{}, false
 }
