@@ -101,8 +101,7 @@ type pointState struct {
 	text   string
 	raw    float64 // of a counter, before units
 	have   bool
-	live   bool // a message that was not retained gave it
-	bad    bool
+	live   bool            // a message that was not retained gave it
 	status devices.Quality // set by a quality topic
 	late   *[8]lateReading
 	lateAt uint8
