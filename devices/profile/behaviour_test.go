@@ -228,3 +228,30 @@ sources: [{topic: "c/{device}", points: {n: {path: n, counter: {width: 16}}, r: 
 		t.Error(diff)
 	}
 }
+
+func TestTwoSourcesOfOnePointMayUseTwoUnits(t *testing.T) {
+	d := newDecoder(load(t, `profile: u/1
+class: sensor
+sources:
+  - {topic: "c/{device}", points: {temperature: {path: t, unit: °C}}}
+  - {topic: "f/{device}", points: {temperature: {path: t, unit: °F}}}
+`))
+	if got := decode(t, d, message("c/a", `{"t":20}`), message("f/a", `{"t":212}`)); got[0] != "a temperature 100 °C" {
+		t.Error(got)
+	}
+}
+
+func TestReloadedProfileCountsForPointsThatWereThere(t *testing.T) {
+	before := newDecoder(load(t, strings.Replace(meterProfile, "{role: power, path: p, unit: W", "{path: p, unit: W", 1)))
+	decode(t, before, message("m/a", `{"p":1000}`))
+	after := newDecoder(load(t, strings.Replace(meterProfile, "profile: meter/1", "profile: meter/2\ninterval: 30s", 1)))
+	if err := after.Restore(before.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	var out profile.Batch
+	after.Decode(&devices.Record{Kind: devices.Messages, Messages: []devices.Message{message("m/a", `{"p":1000}`)}}, &out)
+	p := out.Readings[0].Point
+	if out.Readings[0].Value != 1 || p.Unit != "kW" || p.Role != "power" || p.Device.Profile != "meter/2" || p.Device.Interval != int64(30*time.Second) {
+		t.Errorf("%s, role %q, profile %s, interval %d", line(&out.Readings[0]), p.Role, p.Device.Profile, p.Device.Interval)
+	}
+}

@@ -195,9 +195,6 @@ func (r *run) devicePoint(pt *point, i int, b *binding, res *result) *devices.Po
 }
 
 func (r *run) addPoint(pt *point, name string, b *binding, res *result) *devices.Point {
-	if p := b.dev.Point(name); p != nil {
-		return p
-	}
 	p := devices.Point{Name: name, Unit: pt.unit, Kind: pt.kind}
 	if pt.role != nil {
 		p.Role = pt.role.Name
@@ -214,6 +211,22 @@ func (r *run) addPoint(pt *point, name string, b *binding, res *result) *devices
 		default:
 			p.Kind = devices.Gauge
 		}
+	}
+	if have := b.dev.Point(name); have != nil {
+		// A point that came back with a state may be from another version of the
+		// profile: what the profile says now counts, and old values say nothing
+		// about new ones.
+		if st := r.d.pointState(have); st.restored {
+			st.restored = false
+			known := pt.kindKnown && have.Kind != p.Kind
+			unit := p.Unit != "" && have.Unit != p.Unit
+			if known || unit {
+				have.Kind, have.Unit = p.Kind, p.Unit
+				*st = pointState{status: st.status}
+			}
+			have.Role = p.Role
+		}
+		return have
 	}
 	added := r.d.reg.AddPoint(b.dev, p)
 	if status, ok := r.d.memory[memoryKey{b.dev.ID, name, statusWord}]; ok {

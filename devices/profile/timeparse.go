@@ -15,9 +15,15 @@ type timeFormat struct {
 	layout string // a Go layout; "" for the named formats
 	unit   int64  // nanoseconds of one unit, for Unix times
 	zone   *time.Location
-	site   bool // zone is the site's
-	zones  map[string]int
-	later  bool // of an hour that comes twice, the second one
+	site   bool         // zone is the site's
+	zones  []zoneOffset // longest first: CEST before EST
+	later  bool         // of an hour that comes twice, the second one
+}
+
+// zoneOffset is an abbreviation of a zone with its offset.
+type zoneOffset struct {
+	abbr    string
+	seconds int
 }
 
 // unixUnits are the numeric formats with the nanoseconds of one unit.
@@ -78,10 +84,10 @@ func (f *timeFormat) parseLayouts(s string, site *time.Location, layouts []strin
 	s = strings.TrimSpace(s)
 	loc := f.location(site)
 	if len(f.zones) > 0 {
-		for abbr, offset := range f.zones {
-			if i := strings.Index(s, abbr); i >= 0 {
-				s = strings.TrimSpace(s[:i]) + strings.TrimRight(" "+strings.TrimSpace(s[i+len(abbr):]), " ")
-				loc = time.FixedZone(abbr, offset)
+		for _, z := range f.zones {
+			if i := strings.Index(s, z.abbr); i >= 0 {
+				s = strings.TrimSpace(s[:i]) + strings.TrimRight(" "+strings.TrimSpace(s[i+len(z.abbr):]), " ")
+				loc = time.FixedZone(z.abbr, z.seconds)
 				break
 			}
 		}
