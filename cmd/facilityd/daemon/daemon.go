@@ -23,6 +23,7 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/history"
 	"github.com/facilityd/facilityd/devices/journal"
+	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
@@ -143,6 +144,12 @@ func New(o Options) (*Daemon, diag.List) {
 		sites = append(sites, b.Site.ID)
 	}
 	d.brokers, _ = o.Settings.BrokersOf(sites)
+	profile.NewMetrics(d.registry, func() (out []profile.Stats) {
+		for _, c := range d.chains {
+			out = append(out, c.stats())
+		}
+		return out
+	})
 	return d, list
 }
 
