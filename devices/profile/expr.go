@@ -22,7 +22,6 @@ type expression struct {
 	program *vm.Program
 	names   []exprName
 	text    string
-	env     map[string]any
 }
 
 type exprName struct {
