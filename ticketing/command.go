@@ -29,7 +29,7 @@ const (
 	DoRefuse   Verb = "refuse"   // Reason
 	DoCancel   Verb = "cancel"   // Reason, Until for "known"
 	DoReassign Verb = "reassign" // Person
-	DoMerge    Verb = "merge"    // Into
+	DoMerge    Verb = "merge"    // Into; becomes a cancelling as duplicate
 )
 
 // A Command is what a person asks to be done with an order.
@@ -155,6 +155,9 @@ func Decide(o *Order, c *Command, since func(version int) ([]Entry, error)) (*En
 	if e.At.IsZero() {
 		e.At = c.Arrived
 	}
+	if c.Verb == DoMerge {
+		e.Reason = "duplicate"
+	}
 	return e, nil
 }
 
@@ -272,7 +275,6 @@ func checkMerge(o *Order, c *Command) error {
 	if c.Into == "" || c.Into == o.ID {
 		return &InvalidError{"into", "name the other order that this one is merged into"}
 	}
-	c.Reason = "duplicate"
 	return nil
 }
 
