@@ -6,11 +6,12 @@ SHELL       := /bin/bash
 
 # A static binary without paths of the machine that built it; the Dockerfile
 # builds with the same line, and a test compares them.
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),development)
+BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=$(VERSION)"
 
 # Real servers and tools that the tests start; all are Debian packages but
 # InfluxDB, which is built from its source. The race detector needs a C compiler.
-PACKAGES := gcc libc6-dev mosquitto mosquitto-clients postgresql chromium python3-numpy
+PACKAGES := gcc libc6-dev mosquitto mosquitto-clients postgresql chromium python3-numpy prometheus systemd
 
 INFLUXD_VERSION := 1.8.10
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facilityd-tests
@@ -35,7 +36,7 @@ demo: ## an estate with faults that develop, and its board, on this machine
 	go run ./cmd/facilityd demo
 
 .PHONY: test
-test: servers influxd ## every test, with the race detector, against real servers
+test: tools influxd ## every test, with the race detector, against real servers
 	go test -race -timeout $(TIMEOUT) ./...
 
 .PHONY: lint
@@ -67,11 +68,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: servers ## how fast a backlog is drained, against a bare subscriber
+bench: tools ## how fast a backlog is drained, against a bare subscriber
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/facilityd/...
 
 .PHONY: bench-detection
-bench-detection: servers ## detectors on labelled telemetry
+bench-detection: tools ## detectors on labelled telemetry
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./rules/detect/...
 
 .PHONY: generate
@@ -88,8 +89,8 @@ $(INFLUXD):
 	GOBIN="$$build" go install github.com/influxdata/influxdb/cmd/influxd@v$(INFLUXD_VERSION); \
 	mv "$$build/influxd" $@
 
-.PHONY: servers
-servers: ## the Debian packages that the tests need, installed when missing
+.PHONY: tools
+tools: ## the Debian packages that the tests need, installed when missing
 	@missing=""; \
 	for p in $(PACKAGES); do \
 		[ "$$(dpkg-query -W -f '$${Status}' $$p 2>/dev/null)" = "install ok installed" ] || missing="$$missing $$p"; \

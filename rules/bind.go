@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -17,7 +18,9 @@ type assetState struct {
 	chunk     int
 	devices   []*deviceState // by id
 	instances []*instance    // in order of rule, device, lane
-	classes   []classState   // by fault class
+	deps      []dependent    // by point
+	pasts     []past
+	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
@@ -34,9 +37,9 @@ type instance struct {
 	devs   []*deviceState // whose readings it looks at
 	lane   uint8
 	place  uint32  // place among the asset's instances
+	key    uint64  // orders instances that wake in one second
 	bind   []int32 // point index per role of the rule; -1 = none
-	facts  []devices.Quantity
-	limits []float64
+	consts *constants
 
 	t       int64 // how far it has been evaluated
 	due     int64 // when it must be evaluated without a reading
@@ -45,6 +48,7 @@ type instance struct {
 	gate    Truth
 	busy    bool
 	dead    bool
+	fresh   bool // its inputs or its rule changed and it was not evaluated since
 	mark    uint32
 	limbs   []limb // one per threshold
 	slots   []slot
@@ -63,6 +67,13 @@ type limb struct {
 	muted    bool // kept from starting by a maintenance window
 }
 
+// constants are what a rule knows of an asset beside its readings.
+type constants struct {
+	facts  []devices.Quantity
+	limits []float64
+	cuts   [][]float64 // values that a role is compared with, by role
+}
+
 // A task is a fact that somebody has to give before a rule can work.
 type task struct {
 	rule *Rule
@@ -71,9 +82,57 @@ type task struct {
 
 // binding is one possible instance.
 type binding struct {
-	dev  *deviceState
-	lane uint8
-	bind []int32
+	rule   *Rule
+	dev    *deviceState
+	lane   uint8
+	bind   []int32
+	consts *constants
+}
+
+// memory is what the instances of an asset share out among them.
+type memory struct {
+	limbs []limb
+	slots []slot
+	cells []cell
+	binds []int32
+}
+
+// carve cuts the first n items off a slice.
+func carve[T any](from *[]T, n int) []T {
+	out := (*from)[:n:n]
+	*from = (*from)[n:]
+	return out
+}
+
+// plan lists the instances of an asset and counts what they need.
+func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, slots, cells, roles int) {
+	if a.id == "" {
+		return
+	}
+	for _, r := range e.set.Rules {
+		if !r.Enabled || !r.appliesTo(a.class) {
+			continue
+		}
+		bindings := e.bindings(a, r, old)
+		if len(bindings) == 0 {
+			continue
+		}
+		consts, ok := e.constantsFor(a, r)
+		if !ok {
+			continue
+		}
+		for _, b := range bindings {
+			b.rule, b.consts = r, consts
+			plan = append(plan, b)
+			limbs += len(r.Thresholds)
+			slots += len(r.slots)
+			roles += len(b.bind)
+			for _, s := range r.slots {
+				cells += s.cells
+			}
+		}
+	}
+	return plan, limbs, slots, cells, roles
 }
 
 // bindAsset makes the instances of an asset anew after its points, its facts or
@@ -83,42 +142,35 @@ func (e *Engine) bindAsset(a *assetState) {
 	old := a.instances
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
-		d.silence = nil
-		for _, idx := range d.points {
-			e.points[idx].deps = nil
-		}
+		d.silence, d.watched = nil, false
 	}
-	for _, r := range e.set.Rules {
-		if a.id == "" || !r.Enabled || !r.appliesTo(a.class) {
-			continue
-		}
-		bindings := e.bindings(a, r, old)
-		if len(bindings) == 0 {
-			continue
-		}
-		facts, ok := a.factsFor(r)
-		if !ok {
-			continue
-		}
-		limits := e.limitsFor(a, r)
-		for _, b := range bindings {
-			i := e.newInstance(a, r, b, facts, limits)
-			i.place = uint32(len(a.instances))
-			a.instances = append(a.instances, i)
-			e.inherit(i, old)
-			e.attach(i)
-		}
+	plan, limbs, slots, cells, roles := e.plan(a, old)
+	// Everything of an asset lies side by side: memory is what limits the engine.
+	block := make([]instance, len(plan))
+	a.instances = make([]*instance, len(plan))
+	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
+	for k := range plan {
+		i := &block[k]
+		e.initInstance(i, a, &plan[k], &m)
+		i.place = uint32(k)
+		a.instances[k] = i
+		e.inherit(i, old)
 	}
 	for _, i := range old {
-		e.setBusy(i, false)
+		for _, d := range i.devs {
+			if i.busy {
+				d.busy--
+			}
+		}
 		i.dead = true
 	}
+	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
 		e.setBusy(i, busy)
 		if i.wake != 0 {
-			e.wakes.push(wake{i.wake, i})
+			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
 		}
 	}
 }
@@ -130,14 +182,16 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 	var out []binding
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
-			if !r.clock || d.dev.Interval > 0 {
-				out = append(out, binding{dev: d})
+			if !r.clock || d.dev.Interval > 0 || d.dev.Silence > 0 {
+				out = append(out, binding{rule: r, dev: d})
 			}
 			continue
 		}
 		lanes := e.lanes(d, r)
 		for lane := range lanes {
-			out = append(out, binding{d, uint8(lane), e.resolve(a, d, lane, r)})
+			if bind := e.resolve(a, d, lane, r); r.possible(bind) {
+				out = append(out, binding{rule: r, dev: d, lane: uint8(lane), bind: bind})
+			}
 		}
 	}
 	known := func(b binding) bool {
@@ -202,28 +256,32 @@ func (e *Engine) resolve(a *assetState, d *deviceState, lane int, r *Rule) []int
 	return bind
 }
 
-func (e *Engine) newInstance(a *assetState, r *Rule, b binding, facts []devices.Quantity, limits []float64) *instance {
-	i := &instance{rule: r, asset: a, dev: b.dev, lane: b.lane, bind: b.bind, facts: facts, limits: limits,
-		due: never, limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
+func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory) {
+	r := b.rule
+	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
+		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
+	copy(i.bind, b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
-	i.gate = Unknown
 	for k, s := range r.slots {
-		if s.cells > 0 {
-			i.slots[k].cells = make([]cell, s.cells)
-		}
-		i.slots[k].val = Unknown
+		i.slots[k].cells, i.slots[k].val = carve(&m.cells, s.cells), Unknown
 	}
+	h := fnv.New64a()
+	for _, part := range []string{a.id, r.ID, b.dev.dev.ID} {
+		h.Write([]byte(part))
+		h.Write([]byte{0, b.lane})
+	}
+	i.key = h.Sum64()
 	all := e.reg.Points()
+	i.devs = b.dev.self
 	for _, idx := range b.bind {
 		if idx >= 0 {
 			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs, d)
+				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
 			}
 		}
 	}
-	return i
 }
 
 // inherit takes over what the instance of the same rule, device and lane
@@ -260,14 +318,14 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells {
+				cells := i.slots[n].cells
+				copy(cells, o.slots[m].cells)
 				i.slots[n] = o.slots[m]
+				i.slots[n].cells = cells
 			}
 		}
 	}
-	if i.rule != o.rule {
-		// The new text is looked at once with what is known.
-		i.due, i.busy = max(i.t, 1), true
-	}
+	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
 }
 
 func sameCondition(a, b *Condition) bool {
@@ -277,32 +335,58 @@ func sameCondition(a, b *Condition) bool {
 	return a.Text == b.Text
 }
 
-// attach makes the points of an instance know it.
-func (e *Engine) attach(i *instance) {
-	if i.rule.clock {
-		i.dev.silence = append(i.dev.silence, i)
-		return
-	}
-	span := int64(pastSpan)
-	for _, t := range i.rule.Thresholds {
-		span = max(span, 2*int64(t.For))
-	}
-	step := uint32(span / second / pastLength)
-	for _, idx := range i.bind {
-		if idx < 0 {
+// attach makes the points of an asset know its instances.
+func (e *Engine) attach(a *assetState) {
+	looks := make(map[uint32][]dependent)
+	steps := make(map[uint32]uint32)
+	total := 0
+	for _, i := range a.instances {
+		if i.rule.clock {
+			i.dev.silence = append(i.dev.silence, i)
+			i.dev.watched = i.dev.watched || i.holds()
 			continue
 		}
-		p := &e.points[idx]
-		if !slices.Contains(p.deps, i) {
-			p.deps = append(p.deps, i)
-		}
-		switch {
-		case p.past == nil:
-			p.past = &past{step: step}
-		case p.past.step < step:
-			p.past.step = step
+		step := i.rule.pastStep()
+		for slot, idx := range i.bind {
+			if idx < 0 {
+				continue
+			}
+			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.stateful && !i.busy}
+			x.look(i, e.points[idx].value)
+			looks[uint32(idx)] = append(looks[uint32(idx)], x)
+			steps[uint32(idx)] = max(steps[uint32(idx)], step)
+			total++
 		}
 	}
+	pasts := a.pasts
+	a.deps, a.pasts = make([]dependent, 0, total), make([]past, 0, len(looks))
+	for _, d := range a.devices {
+		for _, idx := range d.points {
+			p := &e.points[idx]
+			list := looks[idx]
+			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
+			a.deps = append(a.deps, list...)
+			if len(list) == 0 {
+				p.past = -1
+				continue
+			}
+			var h past
+			if p.past >= 0 {
+				h = pasts[p.past]
+			}
+			p.past, p.pastStep = int32(len(a.pasts)), steps[idx]
+			a.pasts = append(a.pasts, h)
+		}
+	}
+}
+
+// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
+func (r *Rule) pastStep() uint32 {
+	span := int64(pastSpan)
+	for _, t := range r.Thresholds {
+		span = max(span, 2*int64(t.For))
+	}
+	return uint32(span / second / pastLength)
 }
 
 func (e *Engine) setBusy(i *instance, busy bool) {
@@ -316,6 +400,20 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 	}
 	for _, d := range i.devs {
 		d.busy += n
+	}
+	if i.rule.stateful {
+		return
+	}
+	for _, idx := range i.bind {
+		if idx < 0 {
+			continue
+		}
+		deps := i.asset.depsOf(&e.points[idx])
+		for k := range deps {
+			if x := &deps[k]; uint32(x.place) == i.place {
+				x.still = !busy
+			}
+		}
 	}
 }
 
@@ -351,19 +449,34 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 	if q.Unit == "" || q.Unit == unit {
 		return q.Value, true
 	}
-	s, ok := unitSpellings[q.Unit]
-	if !ok {
-		return 0, false
-	}
-	return convert(q.Value*s.factor+s.offset, s.canonical, unit)
+	return toUnit(q.Value, q.Unit, unit)
 }
 
-func (e *Engine) limitsFor(_ *assetState, r *Rule) []float64 {
-	out := make([]float64, len(r.Limits))
-	for k, l := range r.Limits {
-		out[k] = l.Value
+// constantsFor works out what stays the same for a rule on an asset; ok is
+// false when a fact is missing. Assets share it where the rule needs no facts.
+func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
+	if c = e.shared[r]; c != nil {
+		return c, true
 	}
-	return out
+	if len(r.facts) == 0 {
+		defer func() { e.shared[r] = c }()
+	}
+	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
+	for k, l := range r.Limits {
+		c.limits[k] = l.Value
+	}
+	if c.facts, ok = a.factsFor(r); !ok {
+		return nil, false
+	}
+	ctx := evalContext{engine: e, inst: &instance{consts: c}}
+	for k := range r.roles {
+		for _, at := range r.roles[k].cuts {
+			if v, ok := at(&ctx); ok {
+				c.cuts[k] = append(c.cuts[k], v)
+			}
+		}
+	}
+	return c, true
 }
 
 // Tasks lists the facts that people have to give before a rule can work, by

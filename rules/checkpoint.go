@@ -139,7 +139,10 @@ func (e *Engine) readHead(data []byte) error {
 	if r.byte() != checkpointVersion {
 		return fmt.Errorf("%w: unknown version", ErrCheckpoint)
 	}
-	e.seq, e.now, e.grid = r.uint(), r.int(), r.int()
+	e.seq, e.now, e.grid = r.uint(), r.time(), r.time()
+	if e.grid > e.now {
+		r.fail()
+	}
 	for range r.count(2) {
 		if c := r.uint(); c > 0 && c < Chunks {
 			e.written[c] = r.uint()
@@ -149,12 +152,12 @@ func (e *Engine) readHead(data []byte) error {
 	}
 	for range r.count(6) {
 		c := connection{name: r.string(), up: r.bool()}
-		c.since, c.hold, c.live, c.upLive = r.int(), r.int(), r.int(), r.int()
+		c.since, c.hold, c.live, c.upLive = r.time(), r.time(), r.time(), r.time()
 		e.conns = append(e.conns, c)
 	}
 	for range r.count(6) {
 		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string()}
-		x.from, x.until = r.int(), r.int()
+		x.from, x.until = r.time(), r.time()
 		e.windows = append(e.windows, x)
 	}
 	for range r.count(1) {
@@ -196,7 +199,7 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 	w.string(v.Class)
 	w.string(v.Profile)
 	w.string(v.Asset)
-	w.int(v.Interval)
+	w.ints(v.Interval, v.Silence)
 	w.bool(v.Simulated)
 	w.ints(d.newest, d.heard, d.heardLive, d.gap)
 	w.int(int64(d.conn))
@@ -215,23 +218,22 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 		w.byte(byte(st.quality))
 		w.bool(st.ok)
 		w.bool(st.lost)
-		st.past.write(w)
+		d.asset.writePast(w, st)
 	}
 }
 
-func (h *past) write(w *writer) {
-	if h == nil {
+// writePast writes the history of a point, oldest first.
+func (a *assetState) writePast(w *writer, p *pointState) {
+	if p.past < 0 {
 		w.byte(0)
 		return
 	}
-	w.byte(1)
-	w.byte(h.next)
-	w.byte(h.n)
-	w.uint(uint64(h.step))
-	w.uint(uint64(h.due))
-	for k := range h.n {
-		w.uint(uint64(h.times[k]))
-		w.uint(uint64(math.Float32bits(h.values[k])))
+	w.byte(p.pastLen + 1)
+	w.uint(uint64(p.pastDue))
+	for k := range p.pastLen {
+		m := a.pasts[p.past][(p.pastNext+pastLength-p.pastLen+k)%pastLength]
+		w.uint(uint64(m.t))
+		w.uint(uint64(math.Float32bits(m.v)))
 	}
 }
 
@@ -324,7 +326,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.id = EpisodeID{}
 		}
 		c.phase, c.severity = Phase(r.byte()), Severity(r.byte())
-		c.onset, c.at, c.shelved, c.rule = r.int(), r.int(), r.int(), r.string()
+		c.onset, c.at, c.shelved, c.rule = r.time(), r.time(), r.time(), r.string()
 	}
 	for range r.count(10) {
 		if !r.bad {
@@ -334,7 +336,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 }
 
 func (e *Engine) readDevice(r *cursor, a *assetState) {
-	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.int(), Simulated: r.bool()}
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Simulated: r.bool()}
 	if r.bad || v.ID == "" {
 		r.fail()
 		return
@@ -344,7 +346,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		dev = e.reg.Add(v)
 	}
 	d := e.deviceOn(dev, a)
-	d.newest, d.heard, d.heardLive, d.gap = r.int(), r.int(), r.int(), r.int()
+	d.newest, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time()
 	d.conn = int32(r.int())
 	if d.conn < -1 || int(d.conn) >= len(e.conns) {
 		r.fail()
@@ -359,27 +361,33 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		p := e.reg.AddPoint(dev, pt)
 		e.bindPoint(d, p)
 		st := &e.points[p.Index]
-		st.time, st.validTo = r.int(), r.int()
+		st.time, st.validTo = r.time(), r.deadline()
 		st.value, st.text = r.float(), r.string()
 		st.quality = devices.Quality(r.byte())
 		st.ok, st.lost = r.bool(), r.bool()
-		st.past = readPast(r)
+		a.readPast(r, st)
 	}
 }
 
-func readPast(r *cursor) *past {
-	if r.byte() == 0 {
-		return nil
+// readPast puts a history into a place of its own on the asset; binding the
+// asset keeps it when somebody looks at the point.
+func (a *assetState) readPast(r *cursor, p *pointState) {
+	n := r.byte()
+	if n == 0 {
+		return
 	}
-	h := &past{next: r.byte(), n: r.byte(), step: uint32(r.uint()), due: uint32(r.uint())}
-	if h.n > pastLength || h.next >= pastLength {
+	if n--; n > pastLength {
 		r.fail()
-		return nil
+		return
 	}
-	for k := range h.n {
-		h.times[k], h.values[k] = uint32(r.uint()), math.Float32frombits(uint32(r.uint()))
+	p.pastDue = uint32(r.uint())
+	p.pastLen, p.pastNext = n, n%pastLength
+	p.past = int32(len(a.pasts))
+	var h past
+	for k := range n {
+		h[k] = moment{uint32(r.uint()), math.Float32frombits(uint32(r.uint()))}
 	}
-	return h
+	a.pasts = append(a.pasts, h)
 }
 
 // readInstance gives an instance back what it remembered. One that the rules of
@@ -391,12 +399,12 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 	if k >= 0 {
 		i = a.instances[k]
 	}
-	i.t, i.due, i.wake, i.gateAcc = r.int(), r.int(), r.int(), r.int()
+	i.t, i.due, i.wake, i.gateAcc = r.time(), r.deadline(), r.time(), r.time()
 	i.gate = r.truth()
 	busy := r.bool()
 	for range r.count(8) {
 		sev := Severity(r.byte())
-		l := limb{onset: r.int(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
+		l := limb{onset: r.time(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
 		if n := slices.IndexFunc(i.rule.Thresholds, func(t Threshold) bool { return t.Severity == sev }); n >= 0 {
 			i.limbs[n] = l
 		}
@@ -409,21 +417,25 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 	}
 	if k >= 0 {
 		e.setBusy(i, busy)
+		i.fresh = false
+		i.dev.watched = i.dev.watched || i.rule.clock && i.holds()
 		if i.wake != 0 {
-			e.wakes.push(wake{i.wake, i})
+			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
 		}
 	}
 }
 
 func (i *instance) readSlot(r *cursor) {
 	key := r.string()
-	s := slot{t: r.int(), since: r.int(), until: r.int(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
+	s := slot{t: r.time(), since: r.time(), until: r.deadline(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
 		word: r.string(), n: uint32(r.uint()), val: r.truth(), known: r.bool()}
 	for range r.count(10) {
 		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
 	}
 	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
 	if n >= 0 {
+		copy(i.slots[n].cells, s.cells)
+		s.cells = i.slots[n].cells
 		i.slots[n] = s
 	}
 }
@@ -507,6 +519,26 @@ func (r *cursor) int() int64 {
 		return 0
 	}
 	r.b = r.b[n:]
+	return v
+}
+
+// time reads a time or a duration that the engine can reckon with.
+func (r *cursor) time() int64 {
+	v := r.int()
+	if v < 0 || v > latest {
+		r.fail()
+		return 0
+	}
+	return v
+}
+
+// deadline reads a time that may never come.
+func (r *cursor) deadline() int64 {
+	v := r.int()
+	if v < 0 || v > latest && v != never {
+		r.fail()
+		return 0
+	}
 	return v
 }
 

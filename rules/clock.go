@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -30,6 +29,21 @@ func (t Timing) orDefault() Timing {
 		Grace: cmp.Or(t.Grace, DefaultTiming.Grace), MaxGrace: cmp.Or(t.MaxGrace, DefaultTiming.MaxGrace),
 		Slack: cmp.Or(t.Slack, DefaultTiming.Slack), Recheck: cmp.Or(t.Recheck, DefaultTiming.Recheck),
 	}
+}
+
+// latest is the last time that the engine reckons with, in 2200: sums of it and
+// any duration do not overflow.
+var latest = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+// reckoned brings a time that a person gave into what the engine reckons with.
+func reckoned(t time.Time) int64 {
+	switch {
+	case t.Year() < 1970:
+		return 0
+	case t.Year() >= 2200:
+		return latest
+	}
+	return t.UnixNano()
 }
 
 // A connection has a clock of its own that runs only while the daemon listens:
@@ -115,10 +129,13 @@ func (e *Engine) instanceTime(i *instance) int64 {
 // its intervals.
 func (c *evalContext) silent(times float64, least int64) Truth {
 	e, d := c.engine, c.inst.dev
-	if d.dev.Interval <= 0 {
+	if d.dev.Interval <= 0 && d.dev.Silence <= 0 {
 		return Unknown
 	}
 	need := max(int64(times*float64(d.dev.Interval)), least)
+	if d.dev.Silence > 0 {
+		need = d.dev.Silence // the profile knows better
+	}
 	passed := e.quiet(d)
 	if passed >= need {
 		return True
@@ -158,70 +175,6 @@ func (c *evalContext) heard(role int) bool {
 	return false
 }
 
-// A wake is a place in the queue of instances that wait for a time.
-type wake struct {
-	at   int64 // journal time, a whole second
-	inst *instance
-}
-
-func (w wake) before(o wake) bool {
-	if w.at != o.at {
-		return w.at < o.at
-	}
-	return w.inst.compare(o.inst) < 0
-}
-
-// compare orders instances in a way that does not depend on who came first.
-func (i *instance) compare(o *instance) int {
-	if i.asset != o.asset {
-		return strings.Compare(i.asset.id, o.asset.id)
-	}
-	return cmp.Compare(i.place, o.place)
-}
-
-// wakeQueue is a binary heap. An entry counts only while its instance still
-// waits for that very time.
-type wakeQueue []wake
-
-func (q *wakeQueue) push(w wake) {
-	h := append(*q, w)
-	i := len(h) - 1
-	for i > 0 {
-		up := (i - 1) / 2
-		if !h[i].before(h[up]) {
-			break
-		}
-		h[i], h[up] = h[up], h[i]
-		i = up
-	}
-	*q = h
-}
-
-func (q *wakeQueue) pop() wake {
-	h := *q
-	top := h[0]
-	n := len(h) - 1
-	h[0] = h[n]
-	h[n] = wake{}
-	h = h[:n]
-	for i := 0; ; {
-		l := 2*i + 1
-		if l >= n {
-			break
-		}
-		if r := l + 1; r < n && h[r].before(h[l]) {
-			l = r
-		}
-		if !h[l].before(h[i]) {
-			break
-		}
-		h[i], h[l] = h[l], h[i]
-		i = l
-	}
-	*q = h
-	return top
-}
-
 const second = int64(time.Second)
 
 // schedule puts a busy instance into the queue, at the first whole second at
@@ -232,7 +185,7 @@ func (e *Engine) schedule(i *instance) {
 		i.wake = 0
 		return
 	}
-	wait := max(0, i.due-e.instanceTime(i))
+	wait := min(max(0, i.due-e.instanceTime(i)), int64(maxDuration))
 	at := e.now + wait
 	if at = (at + second - 1) / second * second; at <= e.grid {
 		at = e.grid + second
@@ -241,28 +194,53 @@ func (e *Engine) schedule(i *instance) {
 		return // it will look again then
 	}
 	i.wake = at
-	e.wakes.push(wake{at, i})
+	e.wakes.push(wake{at, i.key, i}, e.grid)
 }
 
 // runGrid takes the steps that are due by the clock, second by second.
 func (e *Engine) runGrid() {
 	grid := e.now / second * second
-	for len(e.wakes) > 0 && e.wakes[0].at <= grid {
-		w := e.wakes.pop()
-		i := w.inst
-		if i.dead || i.wake != w.at {
-			continue
+	for {
+		at, ok := e.wakes.next(e.grid, grid)
+		if !ok {
+			break
 		}
-		i.wake = 0
-		e.grid = w.at
-		e.advance(i, e.instanceTime(i))
-		e.schedule(i)
+		e.grid = at
+		for _, w := range e.wakes.take(at) {
+			i := w.inst
+			if i.dead || i.wake != w.at {
+				continue
+			}
+			i.wake = 0
+			if i.rule.clock {
+				e.advance(i, e.now)
+			} else {
+				e.advanceAsset(i.asset, e.instanceTime)
+			}
+			e.schedule(i)
+		}
 	}
 	e.grid = grid
 }
 
-// advance takes all steps of an instance that are due by time t, with the
-// readings as they are.
+// advanceAsset takes the steps of an asset's instances that are due by the time
+// that each may be moved to, in the order of time, with the readings as they are.
+func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
+	for {
+		var next *instance
+		for _, i := range a.instances {
+			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
+				next = i
+			}
+		}
+		if next == nil {
+			return
+		}
+		e.advance(next, next.due)
+	}
+}
+
+// advance takes the steps of an instance that are due by time t.
 func (e *Engine) advance(i *instance, t int64) {
 	for i.due <= t {
 		due := max(i.due, i.t)

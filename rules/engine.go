@@ -30,6 +30,7 @@ type Engine struct {
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned map[string]string
+	shared   map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
@@ -77,7 +78,7 @@ func NewEngine(set *Set, site *devices.Site, reg *devices.Registry) *Engine {
 			e.device(d)
 		}
 	}
-	e.bindStale()
+	e.bindStale(false)
 	return e
 }
 
@@ -88,6 +89,7 @@ func (e *Engine) configure(set *Set, site *devices.Site) {
 	if e.location == nil {
 		e.location = time.UTC
 	}
+	e.shared = make(map[*Rule]*constants)
 	e.specs = make(map[string]*devices.Asset, len(site.Assets))
 	for k := range site.Assets {
 		e.specs[site.Assets[k].ID] = &site.Assets[k]
@@ -108,7 +110,7 @@ func (e *Engine) Apply(rec *devices.Record, readings []devices.Reading) []Transi
 		}
 	case devices.FactRecord:
 		e.fact(rec.Fact)
-		e.bindStale()
+		e.bindStale(true)
 	}
 	if len(readings) > 0 {
 		conn := e.delivering(rec)
@@ -152,11 +154,11 @@ func (e *Engine) moment(rs []devices.Reading, conn int32) int {
 		}
 	}
 	if e.rebind != nil {
-		e.bindStale()
+		e.bindStale(false)
 	}
-	e.touch(d.asset)
+	e.chunkDirty[d.chunk] = true
 	if d.busy > 0 {
-		e.catchUp(rs)
+		e.catchUp(d, rs)
 	}
 	alive := false
 	for k := range rs {
@@ -169,21 +171,20 @@ func (e *Engine) moment(rs []devices.Reading, conn int32) int {
 	return n
 }
 
-// catchUp moves the instances that wait for a time up to the time of new
-// readings, with what was known before them: the clock would have done it.
-func (e *Engine) catchUp(rs []devices.Reading) {
-	t := rs[0].Time
-	for k := range rs {
-		p := &e.points[rs[k].Point.Index]
-		if rs[k].Flags&(devices.Historical|devices.RetainedMessage) != 0 || t < p.time {
-			continue
-		}
-		for _, i := range p.deps {
-			if i.busy && i.due <= t {
-				e.advance(i, t)
-			}
-		}
+// catchUp moves the instances that look at a device and wait for a time up to
+// the time of its new readings, with what was known before them: the clock would
+// have done it.
+func (e *Engine) catchUp(d *deviceState, rs []devices.Reading) {
+	if rs[0].Flags&(devices.Historical|devices.RetainedMessage) != 0 {
+		return
 	}
+	t := rs[0].Time
+	e.advanceAsset(d.asset, func(i *instance) int64 {
+		if slices.Contains(i.devs, d) {
+			return t
+		}
+		return 0
+	})
 }
 
 // store takes one reading. It reports whether it is a sign of life.
@@ -201,7 +202,7 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		e.lose(d)
 		p.time, p.text, p.value, p.quality, p.ok = max(p.time, r.Time), r.Text, 0, r.Quality, r.Quality == devices.Good
 		p.validTo = never
-		e.touchDeps(p)
+		e.touchDeps(d.asset, p)
 		return false
 	}
 	if r.Time < p.time && r.Point.Kind != devices.Event {
@@ -215,32 +216,50 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		d.timed = false
 	}
 	d.observe(r.Time)
+	good := r.Quality == devices.Good
+	same := good && p.ok && r.Time <= p.validTo && r.Text == p.text && r.Point.Kind != devices.Event
 	p.time = max(p.time, r.Time)
-	p.quality, p.lost = r.Quality, false
-	p.ok = r.Quality == devices.Good
-	if !p.ok {
-		e.stats.Unusable++
-	}
+	p.quality, p.lost, p.ok = r.Quality, false, good
 	if r.Quality != devices.Bad {
 		p.value, p.text = r.Value, r.Text
 	}
 	p.validTo = p.time + d.valid
-	if p.past != nil && p.ok {
-		p.past.add(r.Time, r.Value)
-	}
 	if r.Point.Kind == devices.Event {
 		e.ctx.event, e.ctx.eventTime = int32(r.Point.Index), r.Time
 	}
-	e.touchDeps(p)
+	switch {
+	case !good:
+		e.stats.Unusable++
+	case p.past >= 0:
+		p.remember(d.asset, r.Time)
+	}
+	if !same {
+		e.touchDeps(d.asset, p)
+		return true
+	}
+	deps := d.asset.depsOf(p)
+	for k := range deps {
+		if x := &deps[k]; !x.still || r.Value < x.low || r.Value > x.high {
+			e.touchDep(d.asset, x, r.Value)
+		}
+	}
 	return true
 }
 
-func (e *Engine) touchDeps(p *pointState) {
-	for _, i := range p.deps {
-		if i.mark != e.mark {
-			i.mark = e.mark
-			e.dirty = append(e.dirty, i)
-		}
+// touchDeps has every instance that looks at a point evaluated.
+func (e *Engine) touchDeps(a *assetState, p *pointState) {
+	deps := a.depsOf(p)
+	for k := range deps {
+		e.touchDep(a, &deps[k], p.value)
+	}
+}
+
+func (e *Engine) touchDep(a *assetState, x *dependent, v float64) {
+	i := a.instances[x.place]
+	x.look(i, v)
+	if i.mark != e.mark {
+		i.mark = e.mark
+		e.dirty = append(e.dirty, i)
 	}
 }
 
@@ -248,6 +267,10 @@ func (e *Engine) touchDeps(p *pointState) {
 func (e *Engine) alive(d *deviceState, conn int32) {
 	d.conn = conn
 	d.heard, d.heardLive = e.now, e.conns[conn].live
+	if !d.watched {
+		return
+	}
+	d.watched = false
 	for _, i := range d.silence {
 		if i.holds() {
 			e.step(i, e.now)
@@ -265,7 +288,7 @@ func (e *Engine) lose(d *deviceState) {
 	for _, idx := range d.points {
 		p := &e.points[idx]
 		p.ok, p.lost = false, true
-		e.touchDeps(p)
+		e.touchDeps(d.asset, p)
 	}
 }
 
@@ -300,7 +323,8 @@ func (e *Engine) device(dev *devices.Device) *deviceState {
 	} else {
 		e.devs = append(e.devs, make([]*deviceState, int(dev.Index)+1-len(e.devs))...)
 	}
-	d := &deviceState{dev: dev, conn: -1, valid: validity(dev.Interval)}
+	d := &deviceState{dev: dev, conn: -1, valid: validity(dev)}
+	d.self = []*deviceState{d}
 	e.devs[dev.Index] = d
 	e.join(d, e.assetOf(dev))
 	return d
@@ -330,7 +354,7 @@ func (e *Engine) join(d *deviceState, id string) {
 	if a == nil {
 		a = e.addAsset(id)
 	}
-	d.asset = a
+	d.asset, d.chunk = a, int32(a.chunk)
 	k, _ := slices.BinarySearchFunc(a.devices, d.dev.ID, func(d *deviceState, id string) int { return cmp.Compare(d.dev.ID, id) })
 	a.devices = slices.Insert(a.devices, k, d)
 	e.describe(a)
@@ -369,21 +393,37 @@ func (e *Engine) setStale(a *assetState) {
 	e.touch(a)
 }
 
-// bindStale makes the instances of changed assets, and looks once at those that
-// follow the clock.
-func (e *Engine) bindStale() {
-	for _, a := range e.rebind {
+// bindStale makes the instances of changed assets. Those that follow the clock
+// are looked at once; with look, so are all that see something new.
+func (e *Engine) bindStale(look bool) {
+	list := e.rebind
+	e.rebind = nil
+	for _, a := range list {
 		e.bindAsset(a)
 		for _, i := range a.instances {
-			if i.rule.clock && i.due == never {
-				e.step(i, e.now)
+			switch {
+			case i.rule.clock:
+				if i.fresh {
+					e.step(i, e.now)
+				}
+			case look && i.fresh:
+				if t := e.newestInput(i); t != 0 {
+					e.step(i, t)
+				}
 			}
 		}
 	}
-	e.rebind = e.rebind[:0]
-	if len(e.rebind) == 0 {
-		e.rebind = nil
+}
+
+// newestInput is the time of the newest reading that an instance looks at.
+func (e *Engine) newestInput(i *instance) int64 {
+	t := int64(0)
+	for _, idx := range i.bind {
+		if idx >= 0 {
+			t = max(t, e.points[idx].time)
+		}
 	}
+	return t
 }
 
 // bindPoint makes a point known to its asset.
@@ -395,7 +435,7 @@ func (e *Engine) bindPoint(d *deviceState, p *devices.Point) {
 	if st.bound {
 		return
 	}
-	st.bound = true
+	st.bound, st.past = true, -1
 	all := e.reg.Points()
 	k, _ := slices.BinarySearchFunc(d.points, p.Name, func(idx uint32, name string) int { return cmp.Compare(all[idx].Name, name) })
 	d.points = slices.Insert(d.points, k, p.Index)
@@ -454,7 +494,7 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 			continue
 		}
 		d := e.devs[dev.Index]
-		d.valid = validity(dev.Interval)
+		d.valid = validity(dev)
 		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && e.assigned[dev.ID] == "" {
 			e.leave(d)
 			e.join(d, asset)
@@ -466,7 +506,7 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 		e.setStale(a)
 	}
 	slices.SortFunc(e.rebind, func(a, b *assetState) int { return cmp.Compare(a.id, b.id) })
-	e.bindStale()
+	e.bindStale(true)
 	for _, a := range all {
 		for _, fc := range a.openClasses() {
 			e.settle(a, fc, nil, e.now, CauseRetired)
@@ -481,7 +521,8 @@ func (e *Engine) leave(d *deviceState) {
 	a := d.asset
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
-		e.points[idx].deps = nil
+		p := &e.points[idx]
+		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext = 0, 0, -1, 0, 0
 	}
 	d.silence = nil
 	e.describe(a)

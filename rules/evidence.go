@@ -65,12 +65,12 @@ func (s Source) String() string {
 func (r *Rule) limitText(i *instance) string {
 	var parts []string
 	for k, l := range r.Limits {
-		parts = append(parts, l.Name+" = "+formatNumber(i.limits[k])+unitSuffix(l.Unit)+sourceSuffix(l.Source))
+		parts = append(parts, l.Name+" = "+formatNumber(i.consts.limits[k])+unitSuffix(l.Unit)+sourceSuffix(l.Source))
 	}
 	for k, f := range r.facts {
-		v := i.facts[k].Word
+		v := i.consts.facts[k].Word
 		if !f.Word {
-			v = formatNumber(i.facts[k].Value) + unitSuffix(f.Unit)
+			v = formatNumber(i.consts.facts[k].Value) + unitSuffix(f.Unit)
 		}
 		parts = append(parts, f.Name+" = "+v+" [asset]")
 	}
@@ -94,11 +94,12 @@ func unitSuffix(u string) string {
 // series is the thinned past of a point, oldest first, and its newest reading.
 func (e *Engine) series(p *devices.Point, st *pointState) Series {
 	s := Series{Device: p.Device.ID, Point: p.Name, Unit: p.Unit}
-	if h := st.past; h != nil {
-		for n := range h.n {
-			k := (h.next + pastLength - h.n + n) % pastLength
-			s.Times = append(s.Times, int64(h.times[k])*second)
-			s.Values = append(s.Values, finite(float64(h.values[k])))
+	if st.past >= 0 {
+		a := e.devs[p.Device.Index].asset
+		for k := range st.pastLen {
+			m := a.pasts[st.past][(st.pastNext+pastLength-st.pastLen+k)%pastLength]
+			s.Times = append(s.Times, int64(m.t)*second)
+			s.Values = append(s.Values, finite(float64(m.v)))
 		}
 	}
 	if n := len(s.Times); st.time != 0 && (n == 0 || s.Times[n-1] < st.time/second*second) {
@@ -127,7 +128,7 @@ func (i *instance) reason(inputs []Input) devices.Label {
 	}
 	if len(en) > 0 {
 		l.EN += ": " + strings.Join(en, ", ")
-		l.ZH += ":" + strings.Join(zh, ",")
+		l.ZH += "：" + strings.Join(zh, "，")
 	}
 	return l
 }

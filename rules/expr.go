@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
@@ -31,7 +30,26 @@ type roleUse struct {
 	// anchor roles stand in a threshold's `when`: where one has a point, the
 	// rule applies.
 	anchor bool
+	// cuts are the values that the role is compared with. As long as a reading
+	// stays between two of them no comparison changes. Where the role is used in
+	// another way too (refs > told), any change of its value matters.
+	cuts       []numberFunc
+	refs, told int
 }
+
+// opaque roles are looked at in other ways than by comparing them.
+func (u *roleUse) opaque() bool { return u.refs > u.told }
+
+// cut notes that the role is compared with a value that stays the same.
+func (c *compiler) cut(role int, at numberFunc) {
+	u := &c.rule.roles[role]
+	u.told++
+	if at != nil {
+		u.cuts = append(u.cuts, at)
+	}
+}
+
+func zero(*evalContext) (float64, bool) { return 0, true }
 
 // compiler turns the expressions of one rule into conditions.
 type compiler struct {
@@ -66,8 +84,9 @@ type Condition struct {
 	Text     string // as written
 	eval     truthFunc
 	stateful bool
-	roles    []int // slots of the roles it reads, ascending
-	gauges   []int // those of them that are sampled, not told on change
+	roles    []int  // slots of the roles it reads, ascending
+	gauges   []int  // those of them that are sampled, not told on change
+	requires uint64 // roles, a bit each, that must be known for it to be true
 	limit    numberFunc
 	limitOf  int // slot of the role that limit is drawn for; -1 for none
 }
@@ -84,7 +103,7 @@ func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	if !ok {
 		return Condition{}, false
 	}
-	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, limit: c.drawn, limitOf: c.limitOf}
+	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf}
 	cond.roles = slices.Sorted(maps.Keys(c.uses))
 	for _, slot := range cond.roles {
 		if k := c.rule.roles[slot].role.Kind; k == devices.Gauge || k == devices.Counter {
@@ -105,6 +124,9 @@ func (c *compiler) expression(src string) operand {
 		msg := err.Error()
 		if errors.As(err, &fe) {
 			loc, msg = fe.Location, fe.Message
+		}
+		if msg == "unexpected token EOF" {
+			msg = "the condition ends too early"
 		}
 		c.errorf(loc, "", "%s", msg)
 		return badOperand(loc)
@@ -134,7 +156,7 @@ func (c *compiler) compile(n ast.Node) operand {
 		return operand{truth: func(*evalContext) Truth { return v }, role: -1, loc: loc, what: "a truth value"}
 	case *ast.StringNode:
 		s := n.Value
-		return operand{word: func(*evalContext) (string, bool) { return s, true }, text: &s, role: -1, loc: loc, what: fmt.Sprintf("%q", s)}
+		return operand{word: func(*evalContext) (string, bool) { return s, true }, text: &s, fixed: true, role: -1, loc: loc, what: fmt.Sprintf("%q", s)}
 	case *ast.IdentifierNode:
 		return c.identifier(n.Value, loc)
 	case *ast.MemberNode:
@@ -195,10 +217,11 @@ var roleNames = func() []string {
 func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 	slot := c.rule.roleSlot(role)
 	c.uses[slot] = true
+	c.rule.roles[slot].refs++
 	if c.anchor {
 		c.rule.roles[slot].anchor = true
 	}
-	op := operand{role: slot, loc: loc, what: role.Name, unit: role.Unit}
+	op := operand{role: slot, loc: loc, what: role.Name, unit: role.Unit}.needing(1 << slot)
 	number := func(ctx *evalContext) (float64, bool) {
 		if p := ctx.known(slot); p != nil {
 			return p.value, true
@@ -218,6 +241,10 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 		op.number, op.counter = number, true
 	case devices.State:
 		op.number, op.word = number, word
+		op.words = make([]string, len(role.Words))
+		for k, w := range role.Words {
+			op.words[k] = w.Name
+		}
 		op.truth = func(ctx *evalContext) Truth {
 			if p := ctx.known(slot); p != nil {
 				return truthOf(p.value != 0)
@@ -226,6 +253,8 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 		}
 	case devices.Event:
 		op.event, op.word = true, word
+	case devices.Availability:
+		op.word, op.words = word, []string{"online", "offline", "degraded", "unknown"}
 	default:
 		op.word = word
 	}
@@ -250,11 +279,12 @@ func (c *compiler) member(n *ast.MemberNode) operand {
 		return badOperand(loc)
 	}
 	slot := c.rule.factSlot(spec)
-	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit}
+	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, fixed: true}
 	if spec.Word {
-		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.facts[slot].Word, true }
+		op.words = spec.Values
+		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.consts.facts[slot].Word, true }
 	} else {
-		op.number = func(ctx *evalContext) (float64, bool) { return ctx.inst.facts[slot].Value, true }
+		op.number = func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.facts[slot].Value, true }
 	}
 	return op
 }
@@ -271,8 +301,8 @@ func (c *compiler) limit(name string, loc file.Location) operand {
 	}
 	c.rule.Limits[i].used = true
 	return operand{
-		role: -1, loc: loc, what: "limit." + name, unit: c.rule.Limits[i].Unit, plain: c.rule.Limits[i].Unit == "",
-		number: func(ctx *evalContext) (float64, bool) { return ctx.inst.limits[i], true },
+		role: -1, loc: loc, fixed: true, what: "limit." + name, unit: c.rule.Limits[i].Unit, plain: c.rule.Limits[i].Unit == "",
+		number: func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.limits[i], true },
 	}
 }
 
@@ -287,7 +317,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 		if !ok {
 			return badOperand(op.loc)
 		}
-		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition"}
+		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition", needTrue: t.needFalse, needFalse: t.needTrue}
 	case "-":
 		if op.number == nil {
 			c.errorf(op.loc, "", "%s is not a number", op.what)
@@ -301,7 +331,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 			}
 			return neg
 		}
-		return operand{number: scaled(op.number, -1, 0), role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}
+		return operand{number: scaled(op.number, -1, 0), fixed: op.fixed, role: -1, loc: location(n), unit: op.unit, stateful: op.stateful, what: "-" + op.what}.needing(op.needTrue)
 	case "+":
 		return op
 	}
@@ -322,11 +352,13 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		if !ok1 || !ok2 {
 			return badOperand(loc)
 		}
-		f := andOf
+		res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
 		if n.Operator == "or" || n.Operator == "||" {
-			f = orOf
+			res.truth, res.needTrue, res.needFalse = orOf(a, b), a.needTrue&b.needTrue, a.needFalse|b.needFalse
+		} else {
+			res.truth, res.needTrue, res.needFalse = andOf(a, b), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
-		return operand{truth: f(a, b), role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
+		return res
 	case "<", "<=", ">", ">=", "==", "!=":
 		if k, ok := n.Right.(*ast.IntegerNode); ok && k.Value >= 0 {
 			c.countRoom = min(max(k.Value+1, 4), maxCount)
@@ -353,6 +385,10 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 
 func (c *compiler) asTruth(op operand) (operand, bool) {
 	if op.truth != nil {
+		if op.role >= 0 {
+			c.cut(op.role, zero)
+			op.role = -1
+		}
 		return op, true
 	}
 	if op.bad {
@@ -370,9 +406,12 @@ func (c *compiler) asTruth(op operand) (operand, bool) {
 }
 
 func (c *compiler) comparison(op string, a, b operand, loc file.Location) operand {
-	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
+	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}.needing(a.needTrue | b.needTrue)
 	if a.event || b.event {
 		c.errorf(loc, "events are counted: count(door_event == \"…\", 30m) >= 3", "an event has no lasting value to compare")
+		return badOperand(loc)
+	}
+	if !c.checkWord(a, b) || !c.checkWord(b, a) {
 		return badOperand(loc)
 	}
 	if a.text != nil || b.text != nil || a.number == nil && a.word != nil || b.number == nil && b.word != nil {
@@ -383,6 +422,11 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		if a.word == nil || b.word == nil {
 			c.errorf(loc, "", "%s and %s cannot be compared", a.what, b.what)
 			return badOperand(loc)
+		}
+		for _, x := range [][2]operand{{a, b}, {b, a}} {
+			if x[0].role >= 0 && x[1].fixed {
+				c.cut(x[0].role, nil)
+			}
 		}
 		res.truth = compareWords(op, a, b)
 		return res
@@ -412,11 +456,32 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		res.truth = compareCount(op, a.count, b.value)
 		return res
 	}
+	for _, x := range [][2]operand{{a, b}, {b, a}} {
+		if x[0].role >= 0 && x[1].fixed {
+			c.cut(x[0].role, x[1].number)
+		}
+	}
 	if c.anchor && a.role >= 0 && c.limitOf < 0 {
 		c.limitOf, c.drawn = a.role, b.number
 	}
 	res.truth = compareNumbers(op, a, b)
 	return res
+}
+
+// checkWord reports a word that a role or a fact never says.
+func (c *compiler) checkWord(op, text operand) bool {
+	if text.text == nil || op.words == nil {
+		return true
+	}
+	if slices.Contains(op.words, *text.text) {
+		return true
+	}
+	if len(op.words) == 0 {
+		c.errorf(text.loc, fmt.Sprintf("write %s, or not %s", op.what, op.what), "%s is a truth value, it has no words", op.what)
+	} else {
+		c.errorf(text.loc, diag.DidYouMean(*text.text, op.words), "%s never says %q", op.what, *text.text)
+	}
+	return false
 }
 
 func (c *compiler) membership(n *ast.BinaryNode) operand {
@@ -438,6 +503,9 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		case op.bad:
 			return op
 		case op.text != nil && a.word != nil:
+			if !c.checkWord(a, op) {
+				return badOperand(loc)
+			}
 			words = append(words, *op.text)
 		case op.constant && a.number != nil:
 			_, b, ok := c.unify(a, op, op.loc)
@@ -448,6 +516,12 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		default:
 			c.errorf(op.loc, "", "%s cannot be an item of the list that %s is looked up in", op.what, a.what)
 			return badOperand(loc)
+		}
+	}
+	if a.role >= 0 {
+		c.cut(a.role, nil)
+		for _, v := range numbers {
+			c.rule.roles[a.role].cuts = append(c.rule.roles[a.role].cuts, func(*evalContext) (float64, bool) { return v, true })
 		}
 	}
 	number, word := a.number, a.word
@@ -472,7 +546,7 @@ func (c *compiler) membership(n *ast.BinaryNode) operand {
 		}
 		return False
 	}
-	return operand{truth: truth, role: -1, loc: loc, stateful: a.stateful, what: "a condition"}
+	return operand{truth: truth, role: -1, loc: loc, stateful: a.stateful, what: "a condition"}.needing(a.needTrue)
 }
 
 // inUnit brings a constant to the unit of its partner. A plain number takes
@@ -489,28 +563,15 @@ func (c *compiler) inUnit(op operand, unit string, partner string) (operand, boo
 		c.errorf(op.loc, fmt.Sprintf("%s is in %s", partner, want), "unit mismatch: %s against %s", op.what, partner)
 		return badOperand(op.loc), false
 	}
-	if op.lit == nil {
-		v, ok := convert(op.value, op.unit, unit)
-		if !ok {
-			return mismatch()
-		}
-		op.value, op.unit = v, unit
-		op.number = func(*evalContext) (float64, bool) { return v, true }
-		return op, true
+	from := op.unit
+	if op.lit != nil {
+		from = op.lit.unit
 	}
-	s, ok := unitSpellings[op.lit.unit]
+	v, ok := toUnit(op.value, from, unit)
 	if !ok {
 		return mismatch()
 	}
-	v := op.lit.value*s.factor + s.offset
-	if unit == "K" && s.canonical == "°C" && s.factor == 1 {
-		s.canonical = "K" // a difference written in degrees
-	}
-	v, ok = convert(v, s.canonical, unit)
-	if !ok {
-		return mismatch()
-	}
-	res := constantOperand(math.Round(v*1e12)/1e12, op.loc)
+	res := constantOperand(v, op.loc)
 	res.unit, res.what = unit, op.what
 	return res, true
 }
@@ -520,7 +581,7 @@ func (c *compiler) unify(a, b operand, loc file.Location) (operand, operand, boo
 	switch {
 	case a.constant && b.constant:
 		if a.lit != nil {
-			unit := unitSpellings[a.lit.unit].canonical
+			unit := canonicalUnit(a.lit.unit)
 			var ok bool
 			if a, ok = c.inUnit(a, unit, b.what); !ok {
 				return a, b, false
@@ -538,8 +599,8 @@ func (c *compiler) unify(a, b operand, loc file.Location) (operand, operand, boo
 	if a.unit == b.unit || a.plain || b.plain {
 		return a, b, true
 	}
-	factor, ok := convert(1, b.unit, a.unit)
-	if !ok {
+	factor, ok := unitFactor(b.unit, a.unit)
+	if !ok || a.unit == "°C" || b.unit == "°C" {
 		name := func(op operand) string {
 			if op.unit == "" {
 				return op.what + " has no unit"
@@ -562,14 +623,14 @@ func (c *compiler) arithmetic(op string, a, b operand, loc file.Location) operan
 		c.errorf(bad.loc, "", "%s is not a number", bad.what)
 		return badOperand(loc)
 	}
-	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "the result of " + op}
+	res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, fixed: a.fixed && b.fixed, what: "the result of " + op}.needing(a.needTrue | b.needTrue)
 	var ok bool
 	switch op {
 	case "+", "-":
 		switch {
 		case op == "-" && a.unit == "°C" && b.unit == "°C":
 			res.unit = "K"
-		case a.unit == "°C" && b.lit != nil && unitSpellings[b.lit.unit].canonical == "K":
+		case a.unit == "°C" && b.lit != nil && canonicalUnit(b.lit.unit) == "K":
 			b, _ = c.inUnit(b, "K", a.what)
 			res.unit = "°C"
 		case a.unit == "°C" && b.unit == "K":
@@ -626,10 +687,9 @@ func (c *compiler) own(op operand) (operand, bool) {
 	if op.lit.unit == "%" {
 		return constantOperand(op.value/100, op.loc), true
 	}
-	s, ok := unitSpellings[op.lit.unit]
-	if !ok {
+	if devices.UnitByCode(op.lit.unit) == nil {
 		c.errorf(op.loc, "", "%s is a duration, not a factor", op.what)
 		return op, false
 	}
-	return c.inUnit(op, s.canonical, op.what)
+	return c.inUnit(op, canonicalUnit(op.lit.unit), op.what)
 }

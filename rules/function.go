@@ -36,6 +36,7 @@ var functionList = func() []*Function {
 	list := []*Function{
 		{"abs", "abs(x)", "The amount of x.", compileAbs},
 		{"avg", "avg(x, 10m)", "The mean of x over the last while, weighted by time.", compileWindow},
+		{"bad", "bad(x)", "True when the newest reading of x is bad: a sensor fault, or a value that cannot be.", compileBad},
 		{"between", `between("22:00", "06:00")`, "True in that part of the day, in the site's time zone.", compileBetween},
 		{"changed", "changed(x, 10m)", "True when x took another value within the last while.", compileChanged},
 		{"count", "count(event, 30m) or count(condition, 30m)", "How often an event happened, or a condition became true, within the last while.", compileCount},
@@ -98,6 +99,26 @@ func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 	return 0, false
 }
 
+// spanArg reads an argument that is a duration, or a number of seconds that
+// stays the same for an asset, such as 2 * fact.rated_motion_time.
+func (c *compiler) spanArg(name string, n ast.Node) (func(*evalContext) int64, bool) {
+	op := c.compile(n)
+	if op.bad {
+		return nil, false
+	}
+	if op.fixed && op.number != nil && op.unit == "s" && op.lit == nil {
+		f := op.number
+		return func(ctx *evalContext) int64 { v, _ := f(ctx); return int64(v * 1e9) }, true
+	}
+	if op.lit != nil {
+		if d, ok := parseDuration(op.lit.text); ok && d > 0 {
+			return func(*evalContext) int64 { return int64(d) }, true
+		}
+	}
+	c.usage(name, op.loc, "%s is not a duration", op.what)
+	return nil, false
+}
+
 // integerArg reads an argument that must be a whole number.
 func (c *compiler) integerArg(name string, n ast.Node, low, high int) (int, bool) {
 	i, ok := n.(*ast.IntegerNode)
@@ -118,7 +139,29 @@ func compileAbs(c *compiler, name string, args []ast.Node, loc file.Location) op
 	}
 	f := x.number
 	return operand{role: -1, loc: loc, what: "abs(" + x.what + ")", unit: x.unit, stateful: x.stateful,
-		number: func(ctx *evalContext) (float64, bool) { v, ok := f(ctx); return math.Abs(v), ok }}
+		number: func(ctx *evalContext) (float64, bool) { v, ok := f(ctx); return math.Abs(v), ok }}.needing(x.needTrue)
+}
+
+func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 1 {
+		return c.usage(name, loc, "one role is needed")
+	}
+	x := c.compile(args[0])
+	if x.bad {
+		return x
+	}
+	if x.role < 0 {
+		return c.usage(name, x.loc, "%s is not a role", x.what)
+	}
+	role := x.role
+	return operand{role: -1, loc: loc, what: "bad(" + x.what + ")", truth: func(ctx *evalContext) Truth {
+		p := ctx.input(role)
+		if p == nil || p.time == 0 || p.lost || ctx.t > p.validTo || p.quality == devices.Uncertain {
+			return Unknown
+		}
+		ctx.expiry = min(ctx.expiry, p.validTo)
+		return truthOf(p.quality == devices.Bad)
+	}}.needing(x.needTrue)
 }
 
 // compileMinMax is max over arguments or, with a duration, over time.
@@ -201,6 +244,7 @@ func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func(
 		}
 		parts, names = append(parts, op.number), append(names, op.what)
 		res.stateful = res.stateful || op.stateful
+		res = res.needing(res.needTrue | op.needTrue)
 	}
 	res.unit = first.unit
 	if percent {

@@ -85,7 +85,7 @@ func unitAt(in []rune, j int) (end int, unit string) {
 	if j < len(in) && in[j] == ' ' {
 		j++
 	}
-	for _, u := range unitsByLength {
+	for _, u := range literalUnits {
 		ru := []rune(u)
 		if len(in)-j < len(ru) || string(in[j:j+len(ru)]) != u {
 			continue

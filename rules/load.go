@@ -76,6 +76,9 @@ func (s *Set) toggle(opts LoadOptions, diags *diag.List) {
 	}
 }
 
+// maxRoles bounds the roles that one rule reads.
+const maxRoles = 64
+
 // maxFile bounds a rule file.
 const maxFile = 4 << 20
 
@@ -171,10 +174,20 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	c := &compiler{rule: r, diags: rd.diags, filename: rd.file}
 	rd.onlyWhile(r, c, f["only_while"])
 	rd.thresholds(r, c, n, f)
+	if f["tests"] != nil {
+		rd.scenarios(r, f["tests"])
+	}
 	for i := range r.Limits {
 		if !r.Limits[i].used {
 			rd.add(diag.Warning, f["limits"], "", "limit %q is not used", r.Limits[i].Name)
 		}
+	}
+	r.stateful = len(r.slots) > 0 || r.OnlyWhile != nil && r.OnlyWhile.stateful
+	for _, t := range r.Thresholds {
+		r.stateful = r.stateful || t.When.stateful || t.Clear != nil && t.Clear.stateful
+	}
+	if len(r.roles) > maxRoles {
+		rd.errorf(n, "make two rules of it", "rule %q reads more than %d roles", r.ID, maxRoles)
 	}
 	if r.clock && len(r.roles) > 0 {
 		rd.errorf(n, "make two rules of it", "rule %q mixes silence, which follows the clock, with readings", r.ID)

@@ -69,9 +69,11 @@ type operand struct {
 	what     string // how it is called in a message, such as "bearing_temp"
 	unit     string // canonical unit of number
 	constant bool   // number is the same for ever (value)
+	fixed    bool   // number or word is the same as long as the instance lives
 	value    float64
 	lit      *literal   // a number with a unit, not yet brought to one
 	text     *string    // a string literal
+	words    []string   // what word may be; nil when that is open
 	role     int        // slot of the role when the operand is just that; else -1
 	event    bool       // an event role: only a function may look at it
 	count    numberFunc // a count: known to be at least so much, and whether that is all
@@ -81,7 +83,10 @@ type operand struct {
 	stateful bool
 	plain    bool // a limit without a unit: it is in its partner's
 	bad      bool // an error was reported already
-	loc      file.Location
+	// needTrue and needFalse are the roles (a bit each) that must be known for it
+	// to be true, or false; both are the same for a number or a word.
+	needTrue, needFalse uint64
+	loc                 file.Location
 }
 
 func badOperand(loc file.Location) operand { return operand{bad: true, role: -1, loc: loc} }
@@ -89,8 +94,14 @@ func badOperand(loc file.Location) operand { return operand{bad: true, role: -1,
 func constantOperand(v float64, loc file.Location) operand {
 	return operand{
 		number:   func(*evalContext) (float64, bool) { return v, true },
-		constant: true, value: v, role: -1, loc: loc, what: "a number",
+		constant: true, fixed: true, value: v, role: -1, loc: loc, what: "a number",
 	}
+}
+
+// needing sets the roles without which an operand has no value.
+func (op operand) needing(roles uint64) operand {
+	op.needTrue, op.needFalse = roles, roles
+	return op
 }
 
 func location(n ast.Node) file.Location { return n.Location() }

@@ -36,15 +36,15 @@ func (e *Engine) fact(f *devices.Fact) {
 	case devices.FactCancelled:
 		e.clearByHand(f, CauseCancelled)
 	case devices.FactWindow:
-		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: f.From.UnixNano(), until: f.Until.UnixNano()})
+		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.From), until: reckoned(f.Until)})
 	case devices.FactCheckedIn:
-		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: f.At.UnixNano(),
-			until: f.At.UnixNano() + longestCheckIn, checkedIn: f.By})
+		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.At),
+			until: reckoned(f.At) + longestCheckIn, checkedIn: f.By})
 	case devices.FactCheckedOut:
 		for k := range e.windows {
 			w := &e.windows[k]
-			if w.checkedIn != "" && w.checkedIn == f.By && w.asset == f.Asset && w.until > f.At.UnixNano() {
-				w.until = f.At.UnixNano()
+			if w.checkedIn != "" && w.checkedIn == f.By && w.asset == f.Asset && w.until > reckoned(f.At) {
+				w.until = reckoned(f.At)
 				e.recheck(w.asset)
 			}
 		}
@@ -78,9 +78,9 @@ func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
 		return // it is about an episode that is over
 	}
 	e.touch(a)
-	at := f.At.UnixNano()
+	at := reckoned(f.At)
 	if cause == CauseCancelled && !f.Until.IsZero() {
-		cs.shelved = f.Until.UnixNano()
+		cs.shelved = reckoned(f.Until)
 	}
 	for _, i := range a.instances {
 		if i.rule.FaultClass != fc {

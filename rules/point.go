@@ -1,34 +1,83 @@
 package rules
 
 import (
+	"math"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
 )
 
 // pointState is what the engine keeps of a point: the newest reading and who
-// looks at it. It is one cache line, and lies in a slice by Point.Index.
+// looks at it. It lies in a slice by Point.Index and fills one cache line: what
+// limits the engine with many devices is memory, not arithmetic.
 type pointState struct {
 	time    int64 // of the newest reading; 0 = none
 	value   float64
 	text    string
 	validTo int64 // the value holds until then, unless another comes
-	deps    []*instance
-	past    *past // nil when no rule looks at the point
-	ok      bool  // the value may be used
-	bound   bool  // a reading has been seen
-	quality devices.Quality
-	lost    bool // its device went offline since
+	// Those who look at it are deps[firstDep:][:depCount] of the asset; its past
+	// is pasts[past] of the asset, -1 when nobody looks.
+	firstDep uint32
+	past     int32
+	pastDue  uint32 // Unix seconds of the next reading to keep there
+	pastStep uint32 // seconds between them
+	depCount uint16
+	pastNext uint8
+	pastLen  uint8
+	ok       bool // the value may be used
+	bound    bool // a reading has been seen
+	quality  devices.Quality
+	lost     bool // its device went offline since
+}
+
+// A dependent is an instance that looks at a point. As long as readings stay
+// between low and high no comparison of the instance can change, and a still
+// instance is not evaluated for them: it is neither read nor written.
+type dependent struct {
+	low, high float64
+	place     uint16 // of the instance on the asset
+	slot      uint8  // of the role in the rule
+	still     bool   // it remembers no readings and waits for no time
+}
+
+// look sets the region around a value.
+func (x *dependent) look(i *instance, v float64) {
+	if i.rule.roles[x.slot].opaque() {
+		x.low, x.high = v, v
+		return
+	}
+	x.low, x.high = region(v, i.consts.cuts[x.slot])
+}
+
+// deps returns those who look at a point of the asset.
+func (a *assetState) depsOf(p *pointState) []dependent {
+	return a.deps[p.firstDep:][:p.depCount]
+}
+
+// region returns the range around v, between the values that an instance
+// compares a role with, in which every comparison has the same outcome.
+func region(v float64, cuts []float64) (low, high float64) {
+	low, high = math.Inf(-1), math.Inf(1)
+	for _, c := range cuts {
+		switch {
+		case c == v:
+			return v, v
+		case c < v:
+			low = max(low, math.Nextafter(c, math.Inf(1)))
+		default:
+			high = min(high, math.Nextafter(c, math.Inf(-1)))
+		}
+	}
+	return low, high
 }
 
 // past is the recent history of a point for the evidence of an episode, thinned
-// to one reading per step.
-type past struct {
-	next, n uint8
-	step    uint32 // seconds
-	due     uint32 // Unix seconds of the next reading to keep
-	times   [pastLength]uint32
-	values  [pastLength]float32
+// to one reading per step; a ring.
+type past [pastLength]moment
+
+type moment struct {
+	t uint32 // Unix seconds
+	v float32
 }
 
 const pastLength = 16
@@ -36,17 +85,16 @@ const pastLength = 16
 // pastSpan is the shortest stretch of time that the evidence shows.
 const pastSpan = 15 * time.Minute
 
-func (p *past) add(t int64, v float64) {
-	s := uint32(t / 1e9)
-	if s < p.due {
+// remember keeps the point's newest reading if it is time to.
+func (p *pointState) remember(a *assetState, t int64) {
+	s := uint32(t / second)
+	if s < p.pastDue {
 		return
 	}
-	p.due = s + p.step
-	p.times[p.next], p.values[p.next] = s, float32(v)
-	p.next = (p.next + 1) % pastLength
-	if p.n < pastLength {
-		p.n++
-	}
+	p.pastDue = s + p.pastStep
+	a.pasts[p.past][p.pastNext] = moment{s, float32(p.value)}
+	p.pastNext = (p.pastNext + 1) % pastLength
+	p.pastLen = min(p.pastLen+1, pastLength)
 }
 
 // deviceState is what the engine keeps of a device.
@@ -63,20 +111,27 @@ type deviceState struct {
 	busy      int32    // instances that wait for a time, and look at this device
 	timed     bool     // its readings carry their own time
 	silence   []*instance
+	self      []*deviceState // the device alone
+	chunk     int32          // of its asset
+	watched   bool           // a silence rule holds: the next message matters
 }
 
-// Validity: a value is stale after three missed intervals, five minutes at
-// least; where nobody declared an interval, after a day.
+// Validity: a value is stale after the silence that the profile allows, else
+// after three missed intervals, five minutes at least; where nobody declared an
+// interval, after a day.
 const (
 	leastValidity   = int64(5 * time.Minute)
 	defaultValidity = int64(24 * time.Hour)
 )
 
-func validity(interval int64) int64 {
-	if interval <= 0 {
-		return defaultValidity
+func validity(d *devices.Device) int64 {
+	switch {
+	case d.Silence > 0:
+		return max(leastValidity, d.Silence)
+	case d.Interval > 0:
+		return max(leastValidity, 3*d.Interval)
 	}
-	return max(leastValidity, 3*interval)
+	return defaultValidity
 }
 
 // expected is the time between two readings of the device.

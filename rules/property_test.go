@@ -65,6 +65,8 @@ type entry struct {
 type world struct {
 	reg *devices.Registry
 	eng *Engine
+	// ownAssets makes every device its own asset.
+	ownAssets bool
 }
 
 func newWorld(set *Set, site *devices.Site) *world {
@@ -80,6 +82,9 @@ func (w *world) readings(list []said) []devices.Reading {
 		spec := propertyDevices[k]
 		d := w.reg.Lookup([]byte(s.dev))
 		if d == nil {
+			if w.ownAssets {
+				spec.asset = spec.id
+			}
 			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval)})
 		}
 		var p *devices.Point
@@ -184,8 +189,8 @@ func drawMessage(t *rapid.T, now int64) []said {
 	return out
 }
 
-// memory is all that an engine remembers of its assets.
-func memory(e *Engine) []byte {
+// remembered is all that an engine remembers of its assets.
+func remembered(e *Engine) []byte {
 	var w writer
 	for _, a := range e.sortedAssets() {
 		e.writeAsset(&w, a)
@@ -224,7 +229,7 @@ func TestRestartContinuesBitForBit(t *testing.T) {
 				if err := cut.eng.Restore(stored[:]); err != nil {
 					t.Fatal(err)
 				}
-				if d := cmp.Diff(memory(whole.eng), memory(cut.eng)); d != "" {
+				if d := cmp.Diff(remembered(whole.eng), remembered(cut.eng)); d != "" {
 					t.Fatalf("record %d: what is remembered (-never stopped +restarted):\n%s", e.rec.Seq, d)
 				}
 			}

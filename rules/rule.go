@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -34,12 +35,15 @@ type Rule struct {
 	OnlyWhile  *Condition
 	After      time.Duration // how long OnlyWhile must have been true (start-up)
 	Thresholds []Threshold
+	Scenarios  []Scenario
 
 	roles []roleUse
 	facts []*FactSpec
 	slots []slotSpec
 	clock bool // follows journal time, not reading time
-	index int  // place in the set
+	// stateful rules remember readings, so that each one counts.
+	stateful bool
+	index    int // place in the set
 }
 
 // A Threshold is one severity of a rule.
@@ -135,4 +139,56 @@ func (s *Set) Rule(id string) *Rule {
 		return nil
 	}
 	return s.Rules[i]
+}
+
+// SetOf makes a set of rules that are checked already.
+func SetOf(list ...*Rule) *Set {
+	s := &Set{Rules: list}
+	slices.SortFunc(s.Rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	for i, r := range s.Rules {
+		r.index = i
+	}
+	return s
+}
+
+// Needed names the roles without which the rule can never start: those that
+// stand in only_while, and those of every way in which a `when` can be true.
+func (r *Rule) Needed() []string {
+	var out []string
+	for slot := range r.roles {
+		if r.needs(slot) {
+			out = append(out, r.roles[slot].role.Name)
+		}
+	}
+	return out
+}
+
+// needs tries every threshold with one role unknown and the others free.
+func (r *Rule) needs(slot int) bool {
+	for _, t := range r.Thresholds {
+		if r.required(&t)&(1<<slot) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// required is the roles, a bit each, without which a threshold cannot start.
+func (r *Rule) required(t *Threshold) uint64 {
+	need := t.When.requires
+	if r.OnlyWhile != nil {
+		need |= r.OnlyWhile.requires
+	}
+	return need
+}
+
+// possible reports whether any threshold can start with the points bound.
+func (r *Rule) possible(bind []int32) bool {
+	have := uint64(0)
+	for slot, idx := range bind {
+		if idx >= 0 {
+			have |= 1 << slot
+		}
+	}
+	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
 }

@@ -5,6 +5,7 @@ package rules
 func (e *Engine) step(i *instance, t int64) {
 	e.stats.Evaluations++
 	e.touch(i.asset)
+	i.fresh = false
 	t = max(t, i.t) // an instance never goes back
 	passed := int64(0)
 	if i.t != 0 {
@@ -33,6 +34,9 @@ func (e *Engine) step(i *instance, t int64) {
 		e.classChanged(i, t)
 	}
 	e.setBusy(i, i.due != never)
+	if i.rule.clock && (waiting || i.holds()) {
+		i.dev.watched = true
+	}
 	if i.due != never || i.wake != 0 {
 		e.schedule(i)
 	}

@@ -105,8 +105,8 @@ func (c *compiler) windowArgs(name string, args []ast.Node, loc file.Location) (
 }
 
 // compileWindow is avg, min and max over time: the value is taken to hold from
-// one reading to the next, as long as it is valid, and the result is known when
-// at least half of the window is covered.
+// one reading to the next, as long as it is valid. A mean is known when half of
+// the window is covered, an extreme when nine tenths are.
 func compileWindow(c *compiler, name string, args []ast.Node, loc file.Location) operand {
 	x, w, ok := c.windowArgs(name, args, loc)
 	if !ok {
@@ -127,7 +127,7 @@ func compileWindow(c *compiler, name string, args []ast.Node, loc file.Location)
 				s.out, s.outOK = s.fold(ctx.t/width, int64(w), name)
 			}
 			return s.out, s.outOK
-		}}
+		}}.needing(x.needTrue)
 }
 
 // cover books the time since the last advance under the value that held.
@@ -184,7 +184,11 @@ func (s *slot) fold(now, w int64, name string) (float64, bool) {
 		sum += b.a
 		lo, hi = min(lo, b.a), max(hi, b.a)
 	}
-	if covered*2 < float64(w)/1e9 {
+	least := 0.5
+	if name != "avg" {
+		least = 0.9 // what was not seen may have been the extreme
+	}
+	if covered < least*float64(w)/1e9 {
 		return 0, false
 	}
 	switch name {
@@ -245,7 +249,7 @@ func compileDelta(c *compiler, name string, args []ast.Node, loc file.Location) 
 			}
 			s.outOK = s.outOK && elapsed > 0
 			return s.out, s.outOK
-		}}
+		}}.needing(x.needTrue)
 }
 
 // note keeps the amount at the beginning of every bucket since the last
@@ -319,6 +323,10 @@ func compileCount(c *compiler, name string, args []ast.Node, loc file.Location) 
 	if !ok {
 		return badOperand(loc)
 	}
+	need := cond.needTrue
+	if isEvent {
+		need = 1 << role
+	}
 	i := c.slotFor(name, args, room)
 	window := int64(w)
 	count := func(ctx *evalContext) (float64, bool) {
@@ -357,7 +365,7 @@ func compileCount(c *compiler, name string, args []ast.Node, loc file.Location) 
 		s.out, s.outOK = float64(n), alive && s.since <= ctx.t-window
 		return s.out, s.outOK
 	}
-	return operand{role: -1, loc: loc, what: fmt.Sprintf("count(%s)", what), stateful: true, number: count, count: count, room: room}
+	return operand{role: -1, loc: loc, what: fmt.Sprintf("count(%s)", what), stateful: true, number: count, count: count, room: room}.needing(need)
 }
 
 // happened remembers an event; the oldest one makes room.
@@ -402,12 +410,12 @@ func compileHeld(c *compiler, name string, args []ast.Node, loc file.Location) o
 	if !ok {
 		return badOperand(loc)
 	}
-	d, ok := c.durationArg(name, args[1])
+	span, ok := c.spanArg(name, args[1])
 	if !ok {
 		return badOperand(loc)
 	}
 	i := c.slotFor(name, args, 0)
-	f, need := cond.truth, int64(d)
+	f := cond.truth
 	return operand{role: -1, loc: loc, what: "held(" + c.text(args[0]) + ")", stateful: true, truth: func(ctx *evalContext) Truth {
 		s, done := ctx.slot(i)
 		if !done {
@@ -423,12 +431,13 @@ func compileHeld(c *compiler, name string, args []ast.Node, loc file.Location) o
 		if s.val != True {
 			return s.val
 		}
+		need := span(ctx)
 		if s.acc >= need {
 			return True
 		}
 		ctx.wakeAt(ctx.t + need - s.acc)
 		return False
-	}}
+	}}.needing(cond.needTrue)
 }
 
 // compileNOf looks at the readings of the condition's inputs, not at time.
@@ -494,7 +503,7 @@ func compileNOf(c *compiler, name string, args []ast.Node, loc file.Location) op
 			return False
 		}
 		return Unknown
-	}}
+	}}.needing(cond.needTrue)
 }
 
 func compileChanged(c *compiler, name string, args []ast.Node, loc file.Location) operand {
@@ -572,7 +581,7 @@ func (c *compiler) compileMotion(name string, args []ast.Node, loc file.Location
 		}
 		s.out = float64(res)
 		return res
-	}}
+	}}.needing(x.needTrue)
 }
 
 // inputTime is the time of the newest reading of a role; the evaluation's own

@@ -143,12 +143,11 @@ func (rd *reader) quantity(n *yaml.Node) (v float64, unit string, ok bool) {
 	if u == "" {
 		return v, "", true
 	}
-	scale, ok := unitSpellings[u]
-	if !ok {
-		rd.errorf(n, diag.DidYouMean(u, unitsByLength), "unknown unit %q", u)
+	if devices.UnitByCode(u) == nil {
+		rd.errorf(n, diag.DidYouMean(u, literalUnits), "unknown unit %q", u)
 		return 0, "", false
 	}
-	return v*scale.factor + scale.offset, scale.canonical, true
+	return v, canonicalUnit(u), true
 }
 
 // position tells where a place in the text of a scalar is in the file.

@@ -51,6 +51,8 @@ type Order struct {
 	// it holds. Blind is the time since then in which nothing was known.
 	QuietFrom  time.Time     `json:"quiet_from,omitzero"`
 	BlindSince time.Time     `json:"blind_since,omitzero"`
+	Counting   bool          `json:"counting,omitempty"` // cycles are counted from CountFrom
+	CountFrom  float64       `json:"count_from,omitempty"`
 	Blind      time.Duration `json:"blind,omitempty"`
 }
 
@@ -100,8 +102,10 @@ func (o *Order) Apply(e *Entry) error {
 		o.Decided = e.Version
 	}
 	if t.To != "" {
-		o.State, o.Since = t.To, e.At
-		o.Reason, o.Until = e.Reason, e.Until
+		o.State, o.Since, o.Reason, o.Until = t.To, e.At, "", time.Time{}
+		if t.To == Waiting || t.To == Cancelled {
+			o.Reason, o.Until = e.Reason, e.Until
+		}
 	}
 	if e.Tier != 0 && (o.Tier == 0 || e.Tier < o.Tier) {
 		o.Tier = e.Tier
@@ -133,7 +137,7 @@ func (o *Order) episode(e *Entry) {
 	case Cleared:
 		o.Holding = without(o.Holding, e.Episode)
 		if o.State == Done && !o.Holds() {
-			o.QuietFrom = e.At
+			o.QuietFrom = later(e.At, o.DoneAt)
 		}
 	}
 }
@@ -196,12 +200,15 @@ func (o *Order) visit(e *Entry) {
 			o.Assignee = e.By
 		}
 		o.acceptedBy(e.At)
-		o.DoneAt, o.QuietFrom, o.BlindSince, o.Blind = e.At, time.Time{}, time.Time{}, 0
+		o.endWatch()
+		o.DoneAt = e.At
 		if !o.Holds() {
 			o.QuietFrom = e.At
 		}
 	case Raised:
 		o.Recurrent = o.Recurrent || e.Reason == reasonRecurrence
+	case WatchStarted:
+		o.Counting, o.CountFrom = true, e.Value.Value
 	case WatchPaused:
 		o.BlindSince = e.At
 	case WatchResumed:
@@ -220,9 +227,14 @@ func (o *Order) visit(e *Entry) {
 		o.Revisits++
 		o.VisitFrom = e.Arrived
 		o.AcceptedAt, o.ArrivedAt, o.DoneAt, o.VerifiedAt, o.ClosedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
-		o.QuietFrom, o.BlindSince, o.Blind = time.Time{}, time.Time{}, 0
+		o.endWatch()
 		o.Assignee = ""
 	}
+}
+
+// endWatch forgets a watch of the telemetry, before the next one begins.
+func (o *Order) endWatch() {
+	o.QuietFrom, o.BlindSince, o.Blind, o.Counting, o.CountFrom = time.Time{}, time.Time{}, 0, false, 0
 }
 
 // acceptedBy fills the acceptance of somebody who went without saying so.

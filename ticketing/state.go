@@ -61,6 +61,7 @@ const (
 	// WatchPaused and WatchResumed bracket time in which the watch after done
 	// saw nothing: unknown is not verified.
 	WatchPaused  Kind = "watch_paused"
+	WatchStarted Kind = "watch_started" // Value is the counter whose cycles count
 	WatchResumed Kind = "watch_resumed"
 )
 
@@ -105,6 +106,7 @@ var Transitions = []Transition{
 	{NoData, anyState, "", false},
 	{DataBack, anyState, "", false},
 	{Cleared, anyState, "", false},
+	{WatchStarted, []State{Done}, "", false},
 	{WatchPaused, []State{Done}, "", false},
 	{WatchResumed, []State{Done}, "", false},
 }

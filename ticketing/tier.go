@@ -10,9 +10,7 @@ import (
 // Tier is how urgent a work order is: 1 is the most urgent.
 type Tier uint8
 
-// The tiers. Their times are those of DOMAIN.md §2: P1 on site within 30 minutes,
-// P2 accepted within 15 minutes and on site within 2 hours, P3 within 24 hours,
-// P4 at the next visit.
+// The tiers. [DefaultPolicy] says what time each allows.
 const (
 	P1 Tier = iota + 1
 	P2

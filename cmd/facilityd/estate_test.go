@@ -1,13 +1,19 @@
 package main
 
 import (
+	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/profiles"
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/devices/simulator"
+	"github.com/facilityd/facilityd/devices/simulator/load"
 	"github.com/facilityd/facilityd/rules"
 )
 
@@ -59,4 +65,84 @@ func TestDemoEstateAndItsSiteFileAgree(t *testing.T) {
 			t.Errorf("%s names the unknown fault class %q", f.Kind, f.FaultClass)
 		}
 	}
+}
+
+// shippedProfiles loads the profiles that ship, without their own tests.
+func shippedProfiles(t *testing.T) *profile.Set {
+	t.Helper()
+	names, err := fs.Glob(profiles.FS, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []profile.Source
+	for _, name := range names {
+		data, err := profiles.FS.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, profile.Source{Name: name, Data: data})
+	}
+	set, list := profile.Load(files, profile.LoadOptions{SkipTests: true})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// TestShippedProfilesUnderstandTheEstate decodes a day of the demo estate and some
+// of the numbered load: every message by a profile, every value by a point of its
+// role; what is bad are the values that a fault makes bad.
+func TestShippedProfilesUnderstandTheEstate(t *testing.T) {
+	set := shippedProfiles(t)
+	site := &devices.Site{ID: "demo", Location: time.UTC}
+	reg := devices.NewRegistry()
+	decoder := profile.NewDecoder(set, site, reg)
+	var batch profile.Batch
+	seq := uint64(0)
+	bad, last := map[string]bool{}, ""
+	decode := func(m devices.Message) {
+		seq++
+		batch.Reset()
+		decoder.Decode(&devices.Record{Seq: seq, Kind: devices.Messages, Site: "demo", Time: m.Received, Messages: []devices.Message{m}}, &batch)
+		repeated := string(m.Payload) == last // a fault of the demo: an event twice is one
+		last = string(m.Payload)
+		if (len(batch.Readings) == 0) != repeated {
+			t.Errorf("%d readings of %s %s", len(batch.Readings), m.Topic, m.Payload)
+		}
+		for _, r := range batch.Readings {
+			if r.Quality != devices.Good {
+				bad[r.Point.Device.ID+" "+r.Point.Name] = true
+			}
+			if r.Point.Role == "" && r.Point.Kind != devices.Availability {
+				t.Errorf("%s %s has no role", r.Point.Device.ID, r.Point.Name)
+			}
+		}
+	}
+	cfg := simulator.DemoEstate()
+	cfg.Start = time.Date(2026, 4, 13, 0, 0, 0, 0, time.UTC)
+	e, err := simulator.New(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Step(cfg.Start.Add(24*time.Hour), func(m simulator.Message) {
+		decode(devices.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Received: m.Time.UnixNano()})
+	})
+	g := load.New(load.Config{Devices: 10, Start: cfg.Start})
+	for k := range 5000 {
+		device, n := g.Message(k)
+		decode(devices.Message{Topic: g.Topic(device), Payload: g.Append(nil, device, n), QoS: 1, Received: g.Time(n).UnixNano()})
+	}
+
+	if s := decoder.Stats(); s.Decoded != s.Messages || s.Failed+s.Unmatched+s.Guarded > 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, f := range decoder.Failures() {
+		t.Errorf("%s %s: %s in %s", f.Profile, f.Topic, f.Reason, f.Payload)
+	}
+	for _, u := range decoder.Unmapped() {
+		if u.Name != "seq" {
+			t.Errorf("%+v", u)
+		}
+	}
+	t.Logf("%d messages, bad or uncertain: %v", seq, slices.Sorted(maps.Keys(bad)))
 }

@@ -48,6 +48,10 @@ Start here:
   facilityd check --config facilityd.yaml what run would say, without running`,
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
-	root.AddCommand(configCommand())
+	root.AddCommand(
+		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
+		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
+		profileCommand(), personCommand(), orderCommand(), detectCommand(),
+	)
 	return root
 }

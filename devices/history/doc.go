@@ -15,7 +15,8 @@
 //	fields        by the point's name and what is written:
 //
 //	  <point>           float   gauge and counter: the value in the point's unit;
-//	                            state: 1 or 0, or the code of the word;
+//	                            state: 1 or 0, or the code of the word where the
+//	                            device gives one;
 //	                            event: 1; availability: 1 reachable, 0 offline
 //	  <point>_text      string  the word of a state, the text of an event or text
 //	                            point, the availability as a word
@@ -30,8 +31,8 @@
 // loses its meaning with the next version of a profile; it costs one series per
 // state with an enumeration, none per gauge.
 //
-// A reading that is bad, or whose value is not finite, has no number: only its
-// quality is written. Zero would be a lie and InfluxDB refuses NaN.
+// A reading that is bad, or that has neither words nor a finite value, has no
+// number: only its quality is written. Zero would be a lie and InfluxDB refuses NaN.
 //
 // # Twice is once
 //

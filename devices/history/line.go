@@ -81,9 +81,10 @@ func (l *lines) finish() {
 
 // fields appends what one reading says: at least one field.
 func (l *lines) fields(k *keys, r *devices.Reading) {
-	quality := r.Quality
 	number, isNumber := numberOf(r)
-	if isNumber && (math.IsNaN(number) || math.IsInf(number, 0)) {
+	isText := r.Text != "" || r.Point.Kind == devices.Text
+	quality := r.Quality
+	if !isNumber && !isText {
 		quality = devices.Bad
 	}
 	if quality == devices.Bad {
@@ -93,15 +94,11 @@ func (l *lines) fields(k *keys, r *devices.Reading) {
 	if isNumber {
 		l.buf = strconv.AppendFloat(append(l.buf, k.number...), number, 'g', -1, 64)
 	}
-	if hasText := r.Text != "" || r.Point.Kind == devices.Text; hasText {
+	if isText {
 		if isNumber {
 			l.buf = append(l.buf, ',')
 		}
 		l.buf = appendString(append(l.buf, k.text...), r.Text)
-	} else if !isNumber {
-		// Availability that nobody knows and that has no word either.
-		l.buf = appendString(append(l.buf, k.quality...), devices.Bad.String())
-		return
 	}
 	if quality != devices.Good {
 		l.buf = append(l.buf, ',')
@@ -109,7 +106,8 @@ func (l *lines) fields(k *keys, r *devices.Reading) {
 	}
 }
 
-// numberOf returns the number that stands for a reading, false for words.
+// numberOf returns the number that stands for a reading, false when it has none:
+// words alone, or a value that is not finite.
 func numberOf(r *devices.Reading) (float64, bool) {
 	switch r.Point.Kind {
 	case devices.Text:
@@ -125,7 +123,7 @@ func numberOf(r *devices.Reading) (float64, bool) {
 		}
 		return 0, false
 	default:
-		return r.Value, true
+		return r.Value, !math.IsNaN(r.Value) && !math.IsInf(r.Value, 0)
 	}
 }
 

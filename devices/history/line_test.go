@@ -59,6 +59,8 @@ func TestWhatAReadingBecomes(t *testing.T) {
 		{"truth value", []devices.Reading{{Point: mode, Time: 7, Value: 1}}, head + "mode=1 7\n"},
 		{"word of an enumeration", []devices.Reading{{Point: mode, Time: 7, Value: 3, Text: "auto"}},
 			head + `mode=3,mode_text="auto" 7` + "\n"},
+		{"word without a code", []devices.Reading{{Point: mode, Time: 7, Value: math.NaN(), Text: "auto"}},
+			head + `mode_text="auto" 7` + "\n"},
 		{"event", []devices.Reading{{Point: fault, Time: 7, Text: `E"17\`}}, head + `door_fault=1,door_fault_text="E\"17\\" 7` + "\n"},
 		{"event without words", []devices.Reading{{Point: fault, Time: 7}}, head + "door_fault=1 7\n"},
 		{"text", []devices.Reading{{Point: note, Time: 7, Text: "a\nb"}}, head + "note_text=\"a\nb\" 7\n"},

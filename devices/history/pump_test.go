@@ -166,7 +166,9 @@ func TestOutageLosesNothingAndDoublesNothing(t *testing.T) {
 	p, stop = running(t, cfg)
 	until(t, "the outage is visible again", func() bool { return p.Status().Failing != nil })
 
-	server.Restart(t)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
 	until(t, "everything is stored", func() bool { return j.acknowledged() == 40 })
 	stop()
 	if n := server.Count(t, bucket, "pump", "flow"); n != 400 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,6 +34,10 @@ func factSubject(id string) string {
 // tried: it is dropped and its author told.
 var errRefused = errors.New("record refused")
 
+// errBehind: a record of this writer was stored although its acknowledgement was
+// lost; the writer's position has been corrected.
+var errBehind = errors.New("a record was stored without acknowledgement")
+
 func refused(err error) bool { return errors.Is(err, errRefused) }
 
 // append writes one record and returns its position. It repeats a failed write
@@ -54,9 +59,11 @@ func (w *Writer) append(ctx context.Context, b *batch, at int64) (uint64, error)
 	case b.subject != "":
 		subject = b.subject
 	}
-	w.number++
-	id := strconv.FormatUint(uint64(w.epoch), 10) + "-" + strconv.FormatUint(w.number, 10)
-
+	if b.id == "" { // an attempt that was cut short keeps its id: it may be stored
+		w.number++
+		b.id = w.tag + strconv.FormatUint(w.number, 10)
+	}
+	id := b.id
 	begin := time.Now()
 	for attempt := 0; ; attempt++ {
 		seq, existing, err := w.publish(ctx, subject, id, data)
@@ -73,6 +80,9 @@ func (w *Writer) append(ctx context.Context, b *batch, at int64) (uint64, error)
 		}
 		if errors.Is(err, ErrFenced) || refused(err) {
 			return 0, err
+		}
+		if errors.Is(err, errBehind) {
+			continue
 		}
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -121,7 +131,8 @@ func (w *Writer) publish(ctx context.Context, subject, id string, data []byte) (
 		jetstream.MsgIDHeader:           {id},
 		jetstream.ExpectedLastSeqHeader: {strconv.FormatUint(w.last, 10)},
 	}}
-	reqCtx, cancel := context.WithTimeout(ctx, w.j.cfg.RequestTimeout)
+	// An attempt is not cut short when the program ends: its outcome is wanted.
+	reqCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.j.cfg.RequestTimeout)
 	defer cancel()
 	ack, err := p.engine.js.PublishMsg(reqCtx, &msg, jetstream.WithRetryAttempts(0))
 	if err == nil {
@@ -147,8 +158,16 @@ func (w *Writer) publish(ctx context.Context, subject, id string, data []byte) (
 	if err != nil {
 		return 0, false, fmt.Errorf("read the journal's newest record: %w", err)
 	}
-	if have.Header.Get(jetstream.MsgIDHeader) == id {
+	switch found := have.Header.Get(jetstream.MsgIDHeader); {
+	case found == id:
 		return have.Sequence, false, nil
+	case strings.HasPrefix(found, w.tag):
+		var r devices.Record
+		if err := Decode(have.Data, &r, new(Names)); err != nil {
+			return 0, false, err
+		}
+		w.last, w.floor = have.Sequence, r.Time
+		return 0, false, errBehind
 	}
 	return 0, false, fmt.Errorf("write journal of %s at %d: %w", w.site, w.last+1, ErrFenced)
 }
@@ -171,17 +190,11 @@ func (w *Writer) recover(ctx context.Context, attempt int, cause error) error {
 		}
 		pause = housekeeping
 	}
-	if attempt == 0 && errors.Is(cause, context.DeadlineExceeded) {
+	w.j.mu.Lock()
+	failed := w.j.engine
+	w.j.mu.Unlock()
+	if attempt == 0 && errors.Is(cause, context.DeadlineExceeded) && failed.healthy() {
 		return nil // slow, perhaps: ask again first
-	}
-	p, err := w.j.partition(ctx, w.site)
-	var failed *engine
-	if err == nil {
-		failed = p.engine
-	} else {
-		w.j.mu.Lock()
-		failed = w.j.engine
-		w.j.mu.Unlock()
 	}
 	if err := w.j.replaceEngine(failed); err != nil {
 		if errors.Is(err, ErrClosed) {
@@ -239,9 +252,9 @@ func (w *Writer) readTail(ctx context.Context) (newest devices.Record, err error
 func (w *Writer) readRecent(ctx context.Context, p *partition, from, to uint64, names *Names) (enough bool, err error) {
 	w.recents = make(map[string]*recent)
 	count := make(map[string]int)
-	err = p.each(ctx, messageSubject, from, to, func(seq uint64, data []byte) error {
+	err = each(ctx, p.stream, p.subject+messageSubject, from, to, func(seq uint64, msg jetstream.Msg) error {
 		r := devices.Record{Seq: seq}
-		if err := Decode(data, &r, names); err != nil {
+		if err := Decode(msg.Data(), &r, names); err != nil {
 			return err
 		}
 		t := w.recents[r.Connection]

@@ -59,6 +59,7 @@ func (p *partition) register(ctx context.Context, name string) (floor uint64, er
 	if err != nil {
 		return 0, err
 	}
+	p.registered.Store(name, true)
 	return cons.CachedInfo().AckFloor.Stream, nil
 }
 
@@ -113,13 +114,14 @@ func (j *Journal) Hold(ctx context.Context, site, name string, from uint64) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.RequestTimeout)
 	defer cancel()
-	_, err = p.stream.ResetConsumerToSequence(ctx, token(name), max(from, 1))
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse) {
-		if _, err = p.register(ctx, name); err == nil {
-			_, err = p.stream.ResetConsumerToSequence(ctx, token(name), max(from, 1))
+	if _, known := p.registered.Load(name); !known {
+		// The engine does not answer a reset of a consumer that is not there.
+		if _, err := p.register(ctx, name); err != nil {
+			return fmt.Errorf("register %s of %s: %w", name, site, err)
 		}
 	}
-	if err != nil {
+	if _, err := p.stream.ResetConsumerToSequence(ctx, token(name), max(from, 1)); err != nil {
+		p.registered.Delete(name)
 		return fmt.Errorf("move %s of %s to %d: %w", name, site, from, err)
 	}
 	return nil
@@ -131,6 +133,7 @@ func (j *Journal) Forget(ctx context.Context, site, name string) error {
 	if err != nil {
 		return err
 	}
+	p.registered.Delete(name)
 	if err := p.stream.DeleteConsumer(ctx, token(name)); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("forget consumer %s of %s: %w", name, site, err)
 	}

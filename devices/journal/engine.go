@@ -106,6 +106,10 @@ func (e *engine) close() {
 	}
 }
 
+// healthy reports whether the engine may still answer: an embedded one turns
+// JetStream off when the disk is full, and then answers nothing at all.
+func (e *engine) healthy() bool { return e.server == nil || e.server.JetStreamEnabled() }
+
 // serverLog writes what the embedded server says to the program's log: its
 // warnings and errors, not its notices about itself.
 type serverLog struct{ log *slog.Logger }

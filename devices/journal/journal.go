@@ -167,6 +167,8 @@ type partition struct {
 	limit   int    // largest record, in bytes
 	subject string // prefix of the subjects of the records
 	keys    string // prefix of the subjects of the bucket
+
+	registered sync.Map // names of consumers that are known to exist
 }
 
 // Open opens the journal, starting the embedded engine or connecting to the
@@ -253,10 +255,18 @@ func (j *Journal) partition(ctx context.Context, site string) (*partition, error
 	if p := j.sites[site]; p != nil && p.engine == j.engine {
 		return p, nil
 	}
+	return j.openPartition(ctx, site, 0)
+}
+
+// openPartition makes or opens the streams of a site; a first position other than
+// 0 is for a restored journal, whose oldest records are gone. j.mu is held.
+func (j *Journal) openPartition(ctx context.Context, site string, first uint64) (*partition, error) {
 	p := &partition{site: site, engine: j.engine, subject: "facilityd.journal." + token(site), keys: "facilityd.bucket." + token(site)}
 	p.limit = int(j.engine.conn.MaxPayload()) - 4096 // room for headers
 	var err error
-	if p.stream, err = j.engine.ensureStream(ctx, j.recordStream(p)); err != nil {
+	records := j.recordStream(p)
+	records.FirstSeq = first
+	if p.stream, err = j.engine.ensureStream(ctx, records); err != nil {
 		return nil, err
 	}
 	if p.bucket, err = j.engine.ensureStream(ctx, j.bucketStream(p)); err != nil {

@@ -82,7 +82,7 @@ func (r *Reader) receive(ctx context.Context) (uint64, []byte, error) {
 	}
 	if r.it == nil || r.engine != p.engine {
 		r.Close()
-		if r.it, err = p.iterate(ctx, "", r.next); err != nil {
+		if r.it, err = p.iterate(ctx, r.next); err != nil {
 			return 0, nil, err
 		}
 		r.engine = p.engine
@@ -131,12 +131,15 @@ func (r *Reader) Close() {
 	}
 }
 
-// iterate opens an iterator over the records from a position on; suffix narrows
-// it to one kind of subject.
-func (p *partition) iterate(ctx context.Context, suffix string, from uint64) (jetstream.MessagesContext, error) {
-	cons, err := p.ordered(ctx, suffix, from)
+// iterate opens an iterator over the records from a position on.
+func (p *partition) iterate(ctx context.Context, from uint64) (jetstream.MessagesContext, error) {
+	cons, err := p.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		InactiveThreshold: 5 * time.Minute,
+		MaxResetAttempts:  1, // the reader repeats, and looks whether the engine was replaced
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read journal of %s from %d: %w", p.site, from, err)
 	}
 	it, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(readAhead, readAheadBytes))
 	if err != nil {
@@ -145,28 +148,16 @@ func (p *partition) iterate(ctx context.Context, suffix string, from uint64) (je
 	return it, nil
 }
 
-func (p *partition) ordered(ctx context.Context, suffix string, from uint64) (jetstream.Consumer, error) {
-	cfg := jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		InactiveThreshold: 5 * time.Minute,
-		MaxResetAttempts:  1, // the reader repeats, and looks whether the engine was replaced
-	}
-	if suffix != "" {
-		cfg.FilterSubjects = []string{p.subject + suffix}
-	}
-	cons, err := p.stream.OrderedConsumer(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("read journal of %s from %d: %w", p.site, from, err)
-	}
-	return cons, nil
-}
-
-// each calls f with every stored record of one kind of subject in [from, to].
-func (p *partition) each(ctx context.Context, suffix string, from, to uint64, f func(seq uint64, data []byte) error) error {
+// each calls f with every stored message of a stream in [from, to] whose subject
+// matches the filter, in their order.
+func each(ctx context.Context, s jetstream.Stream, filter string, from, to uint64, f func(seq uint64, msg jetstream.Msg) error) error {
 	if to < from {
 		return nil
 	}
-	cons, err := p.ordered(ctx, suffix, from)
+	cons, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		FilterSubjects: []string{filter},
+	})
 	if err != nil {
 		return err
 	}
@@ -187,13 +178,14 @@ func (p *partition) each(ctx context.Context, suffix string, from, to uint64, f 
 		if err != nil {
 			return err
 		}
-		if meta.Sequence.Stream > to {
+		seq := meta.Sequence.Stream
+		if seq > to {
 			return nil
 		}
-		if err := f(meta.Sequence.Stream, msg.Data()); err != nil {
+		if err := f(seq, msg); err != nil {
 			return err
 		}
-		if meta.NumPending == 0 || meta.Sequence.Stream == to {
+		if meta.NumPending == 0 || seq == to {
 			return nil
 		}
 	}

@@ -225,6 +225,7 @@ func (w *Writer) control(r devices.Record) *batch {
 
 // look watches the clock and the disk, and keeps Ready.
 func (w *Writer) look(ctx context.Context) error {
+	defer w.looks.Add(1)
 	now, wall := w.j.cfg.Now(), w.j.cfg.Wall()
 	w.mu.Lock()
 	started := w.clock.sane

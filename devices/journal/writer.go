@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nuid"
 
 	"github.com/facilityd/facilityd/devices"
 )
@@ -33,13 +36,15 @@ type Writer struct {
 	state    error     // why nothing is written, nil when all is well
 	stopped  error     // why nothing will ever be written again
 
+	looks atomic.Uint64 // counts the looks at clock and disk
+
 	// Of the Run loop only.
-	last      uint64 // position of the newest record
-	floor     int64  // time of the newest record
-	number    uint64 // counts this writer's records, for their ids
-	written   time.Time
-	lastSpace time.Time
-	full      bool
+	last    uint64 // position of the newest record
+	floor   int64  // time of the newest record
+	tag     string // begins the ids of this writer's records: no other writer has it
+	number  uint64 // counts them
+	written time.Time
+	full    bool
 }
 
 // A batch is what becomes one record.
@@ -53,6 +58,7 @@ type batch struct {
 	count   int
 	counted int    // messages refused at this place: they are committed with the batch
 	subject string // of facts
+	id      string // of the record, once an attempt to write it was made
 	encode  func(at int64) ([]byte, error)
 	done    chan appended // nil when nobody waits
 }
@@ -85,7 +91,7 @@ type counter interface{ Add(float64) }
 // The writer does nothing until Run.
 func (j *Journal) Writer(ctx context.Context, site string) (*Writer, error) {
 	w := &Writer{
-		j: j, site: site, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1),
+		j: j, site: site, tag: nuid.Next() + "-", seed: maphash.MakeSeed(), wake: make(chan struct{}, 1),
 		recents: make(map[string]*recent), sessions: make(map[string]uint32),
 	}
 	newest, err := w.readTail(ctx)
@@ -99,6 +105,10 @@ func (j *Journal) Writer(ctx context.Context, site string) (*Writer, error) {
 	w.epoch = max(newest.Epoch, fence) + 1
 	w.last, w.floor = newest.Seq, newest.Time
 	w.clock = newClock(j.cfg.Now(), j.cfg.Wall(), newest.Time)
+	if ahead := w.clock.base - j.cfg.Wall().UnixNano(); w.clock.sane && ahead > int64(stepTolerance) {
+		j.cfg.Log.Warn("the journal's newest record is ahead of the machine's clock; its time goes on from there",
+			"site", site, "ahead", time.Duration(ahead))
+	}
 	if !w.clock.sane {
 		// Run waits for the clock; the epoch is taken then.
 		w.state = w.clock.err(j.cfg.Wall())

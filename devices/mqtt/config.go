@@ -43,7 +43,7 @@ type Broker struct {
 type Config struct {
 	Name    string // of the connection, in the journal, in metrics and logs
 	Broker  Broker
-	Filters []string // MQTT topic filters
+	Filters []string // MQTT topic filters; subscribed as Disjoint makes them
 	QoS     byte     // to subscribe with: 0, 1 (the usual) or 2
 
 	// Open begins a network connection: committed is to be called, in order, with

@@ -52,7 +52,7 @@ func New(cfg Config) (*Connection, error) {
 	}
 	u, _ := cfg.Broker.endpoint()
 	return &Connection{
-		cfg: cfg, filters: slices.Clone(cfg.Filters),
+		cfg: cfg, filters: Disjoint(cfg.Filters),
 		status: Status{Name: cfg.Name, URL: u.Redacted(), State: Idle, Since: time.Now()},
 	}, nil
 }
@@ -86,7 +86,7 @@ const longLived = 10 * time.Second
 // context ends. What waits for its acknowledgement then gets a second to get it.
 func (c *Connection) Run(ctx context.Context) {
 	defer c.setStatus(Idle, "")
-	failures, told := 0, ""
+	failures, kicked, told := 0, 0, ""
 	for ctx.Err() == nil {
 		lasted, err := c.connectOnce(ctx)
 		if ctx.Err() != nil {
@@ -96,9 +96,14 @@ func (c *Connection) Run(ctx context.Context) {
 			failures, told = 0, ""
 		}
 		failures++
-		if lasted > 0 && lasted < longLived && failures >= 3 {
-			err = fmt.Errorf("%w; the broker closed the connection %d times right after it had accepted it: is another client using the client id %q?",
-				err, failures, c.cfg.Broker.ClientID)
+		if lasted > 0 && lasted < longLived && closedByBroker(err) {
+			kicked++
+		} else {
+			kicked = 0
+		}
+		if kicked >= 3 {
+			err = fmt.Errorf("%w; it did so %d times right after it had accepted it: is another client using the client id %q?",
+				err, kicked, c.cfg.Broker.ClientID)
 		}
 		pause := backoff(failures, c.cfg.MinBackoff, c.cfg.MaxBackoff)
 		if reason := err.Error(); reason != told {
@@ -153,8 +158,8 @@ func (c *Connection) connectOnce(ctx context.Context) (lasted time.Duration, err
 		c.mu.Unlock()
 	}()
 	if err := subscribe(client, filters, c.cfg.QoS, c.cfg.ConnectTimeout); err != nil {
-		err = fmt.Errorf("broker connection %s: %w", c.cfg.Broker.ClientID, err)
 		s.wire.Load().closeBecause(err.Error())
+		err = errors.New(*s.wire.Load().reason.Load()) // ours, unless there was one before
 		client.Disconnect(0)
 		<-s.ended(client)
 		s.down(err.Error())
@@ -183,16 +188,18 @@ func (c *Connection) connectOnce(ctx context.Context) (lasted time.Duration, err
 }
 
 // SetFilters changes what is subscribed, at once when the connection is up. Only
-// the difference is sent to the broker.
+// the difference is sent to the broker. Filters that overlap are replaced by one
+// that covers them: see Disjoint.
 func (c *Connection) SetFilters(filters []string) error {
 	for _, f := range filters {
 		if err := checkFilter(f); err != nil {
 			return err
 		}
 	}
+	filters = Disjoint(filters)
 	c.mu.Lock()
 	old, s := c.filters, c.session
-	c.filters = slices.Clone(filters)
+	c.filters = filters
 	c.mu.Unlock()
 	if s == nil {
 		return nil

@@ -11,4 +11,11 @@
 // The MQTT protocol is paho.mqtt.golang's. Between it and the socket sits a
 // wire, which buffers what is read, takes out oversize messages and writes
 // acknowledgements many at a time.
+//
+// # What a broker must keep
+//
+// What arrives while facilityd is away is delivered when it is back as far as the
+// broker keeps it. Mosquitto keeps 1,000 messages per client and forgets them when
+// it restarts, unless it is told otherwise: [KeepsQueued] finds out and names the
+// settings.
 package mqtt

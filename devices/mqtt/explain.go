@@ -21,6 +21,9 @@ import (
 // what to do.
 func explainConnect(err error, u *url.URL, user string, b Broker) error {
 	where := "broker " + u.Redacted()
+	if both, ok := err.(interface{ Unwrap() []error }); ok && errors.Is(err, packets.ErrorNetworkError) {
+		err = both.Unwrap()[1] // the library says "network Error" in front
+	}
 	var (
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
@@ -50,18 +53,18 @@ func explainConnect(err error, u *url.URL, user string, b Broker) error {
 		return fmt.Errorf("%s: its certificate is not valid: %w", where, err)
 	case errors.As(err, &record):
 		return fmt.Errorf("%s does not speak TLS on this port: %w; use mqtt:// or the broker's TLS port", where, err)
-	case errors.As(err, &alert):
-		return fmt.Errorf("%s refused our TLS: %w; does it ask for a client certificate?", where, err)
+	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
+		return fmt.Errorf("%s refused our TLS: %w; does it ask for a client certificate that it knows?", where, err)
 	case errors.As(err, &dns):
 		return fmt.Errorf("%s: its name is not known: %w", where, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: nobody listens there: %w; is the broker running, is the port right?", where, err)
 	case isTimeout(err):
 		return fmt.Errorf("%s does not answer: %w; check address, network and firewall", where, err)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case closedByBroker(err):
 		hint := "does the broker want TLS (mqtts://) or a client certificate on this port?"
 		if strings.HasPrefix(u.Scheme, "mqtts") {
-			hint = "does it want a client certificate?"
+			hint = "does it speak TLS on this port, does it want a client certificate?"
 		}
 		return fmt.Errorf("%s closed the connection during the handshake: %w; %s", where, err, hint)
 	default:
@@ -74,12 +77,17 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// closedByBroker reports whether the other side ended the connection.
+func closedByBroker(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 // explainLoss says why a connection ended.
 func explainLoss(err error) error {
 	switch {
 	case err == nil:
 		return errors.New("connection ended")
-	case errors.Is(err, io.EOF):
+	case closedByBroker(err):
 		return fmt.Errorf("broker closed the connection: %w", err)
 	default:
 		return fmt.Errorf("connection lost: %w", err)

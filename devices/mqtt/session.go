@@ -163,11 +163,19 @@ func (s *session) watch(done <-chan struct{}) {
 const lastAcks = time.Second
 
 // drain stops taking messages, lets those that were taken be acknowledged, and
-// says goodbye to the broker.
+// says goodbye to the broker when it has read the acknowledgements: Mosquitto
+// forgets what it has not read of a connection that is closed.
 func (s *session) drain(client paho.Client) {
 	s.refuse("closing")
-	for deadline := time.Now().Add(lastAcks); !s.acks.idle() && time.Now().Before(deadline); {
-		time.Sleep(5 * time.Millisecond)
+	deadline := time.Now().Add(lastAcks)
+	wait := func(ok func() bool) {
+		for !ok() && time.Now().Before(deadline) {
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+	wait(s.acks.idle)
+	if answered, err := s.wire.Load().ping(); err == nil {
+		wait(answered)
 	}
 	client.Disconnect(250)
 }

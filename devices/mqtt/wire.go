@@ -16,6 +16,7 @@ const (
 	typePubrec   = 0x50
 	typePubrel   = 0x60
 	typePubcomp  = 0x70
+	typePingreq  = 0xc0
 	typePingresp = 0xd0
 )
 
@@ -43,6 +44,7 @@ type wire struct {
 	limit        int                          // largest PUBLISH packet that passes, header included
 	oversize     func(topic string, size int) // told of each that does not
 	writeTimeout time.Duration                // 0: none
+	pongs        atomic.Int64                 // PINGRESP packets that came
 	lastRead     atomic.Int64                 // Unix nanoseconds of the newest data
 
 	buf       []byte
@@ -83,6 +85,18 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // Read hands on what may pass.
 func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.read(p)
+	if err != nil {
+		if reason := w.reason.Load(); reason != nil {
+			// The library takes "use of closed network connection" for its own
+			// doing and never says that the connection is lost.
+			err = errors.New(*reason)
+		}
+	}
+	return n, err
+}
+
+func (w *wire) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -175,11 +189,11 @@ func (w *wire) scan() (more bool, err error) {
 			}
 			return w.takeOut(size, head)
 		}
-		if kind&0xf0 == typePubrel && len(w.refused) > 0 {
+		if kind&0xf0 == typePubrel && size == head+2 && len(w.refused) > 0 {
 			if at > w.r {
 				break
 			}
-			if w.w-at < head+2 {
+			if w.w-at < size {
 				return true, nil
 			}
 			id := uint16(w.buf[at+head])<<8 | uint16(w.buf[at+head+1])
@@ -188,6 +202,9 @@ func (w *wire) scan() (more bool, err error) {
 				w.r += size
 				return false, w.answer(typePubcomp, id)
 			}
+		}
+		if kind == typePingresp {
+			w.pongs.Add(1)
 		}
 		at += size
 	}
@@ -246,6 +263,14 @@ func (w *wire) takeOut(size, head int) (more bool, err error) {
 	}
 	w.refused[id] = true
 	return false, w.answer(typePubrec, id)
+}
+
+// ping asks the broker for an answer, which comes when it has worked through
+// everything that was written before.
+func (w *wire) ping() (answered func() bool, err error) {
+	before := w.pongs.Load()
+	_, err = w.Write([]byte{typePingreq, 0})
+	return func() bool { return w.pongs.Load() > before }, err
 }
 
 func (w *wire) answer(kind byte, id uint16) error {

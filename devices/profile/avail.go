@@ -175,6 +175,9 @@ func (r *run) availability(rule *topicRule) bool {
 		return false
 	}
 	v := r.get(a.ref)
+	if v.kind == noValue && r.root.kind == stringValue {
+		v = r.root // a bare word, where other releases send a document
+	}
 	if v.kind == noValue || v.kind == nullValue {
 		return false
 	}
@@ -362,7 +365,7 @@ func (c *compiler) poke(s *PokeSpec) {
 			c.errorf(child(s.At, "publish"), "%v", err)
 			return
 		}
-		names := &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars}
+		names := &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars, noPaths: true}
 		c.p.pokes = append(c.p.pokes, &poke{rule, names.parts(child(s.At, "publish"), text), s.Payload, s.Every})
 	}
 }

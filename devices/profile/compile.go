@@ -39,6 +39,7 @@ type source struct {
 	name  string
 	chain *chain
 	plan  *plan
+	early []cond // guards that the message answers before its fields are decoded
 	when  []cond
 	parts []*part
 }
@@ -77,6 +78,7 @@ type cond struct {
 	in            []value
 	not           []value
 	matches       *regexp.Regexp
+	differs       *regexp.Regexp
 	exists        *bool
 	text          string // as written, for traces
 	hasIn, hasNot bool
@@ -196,6 +198,7 @@ func (c *compiler) source(s *SourceSpec) {
 	src.chain = c.chain(s.Decode, "json")
 	root := c.names(rule, src.plan)
 	src.when = c.when(&s.When, root)
+	src.early = c.early(s, rule)
 	s.PartSpec.At = s.At
 	if len(s.Parts) > 0 && len(s.Fanout) > 0 {
 		c.hintf(child(s.At, "fanout"), "move this fan-out into an item of parts", "a source has either a fan-out of its own or parts")
@@ -213,6 +216,33 @@ func (c *compiler) source(s *SourceSpec) {
 	}
 }
 
+// early compiles the guards that look at the message as it came. Testing them
+// before fields are decoded tells "not meant for me" from "cannot be decoded".
+func (c *compiler) early(s *SourceSpec, rule *topicRule) []cond {
+	if len(s.Decode) < 2 || s.Decode[0].Name != "json" {
+		return nil
+	}
+	var fields []string
+	for _, st := range s.Decode[1:] {
+		if st.Name != "field" {
+			return nil
+		}
+		fields = append(fields, st.Into)
+	}
+	var spec WhenSpec
+	for _, k := range s.When.All {
+		if k.Path == nil || k.Expr != "" || (*k.Path) == "" || (*k.Path)[0] == '$' {
+			continue
+		}
+		if first, _, _ := strings.Cut(*k.Path, "."); !slices.Contains(fields, first) {
+			spec.All = append(spec.All, k)
+		}
+	}
+	names := c.names(rule, newPlan())
+	names.plan = nil
+	return c.when(&spec, names)
+}
+
 func (c *compiler) names(rule *topicRule, root *plan) *scopeNames {
 	return &scopeNames{r: c.reader, captures: rule.captures, vars: c.vars, plan: root, root: root}
 }
@@ -223,9 +253,19 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	p := &part{index: c.set.parts, plan: root, star: -1, historical: s.Historical}
 	c.set.parts++
 	top := c.names(rule, root)
-	top.metas = &p.needsMeta
+	top.metas, top.atRoot = &p.needsMeta, len(s.Fanout) > 0
 	names := c.names(rule, root)
 	names.metas = &p.needsMeta
+	spb := rule.source.chain.mode == spbMode
+	if spb {
+		names.frames = append(names.frames, spbFrame())
+		names.plan, p.own = nil, true
+		p.by, p.value = &ref{kind: frameRef, field: frameKey}, &ref{kind: frameRef, field: frameValue}
+		p.byKey = make(map[string]int)
+		if len(s.Fanout) > 0 {
+			c.errorf(child(s.At, "fanout"), "metrics are fanned out already; there is no further fan-out")
+		}
+	}
 	for i := range s.Fanout {
 		p.fans = append(p.fans, c.fan(&s.Fanout[i], names))
 		p.own = p.own || p.fans[i].own
@@ -269,7 +309,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	for _, w := range s.Skip {
 		p.skip = append(p.skip, glob(w.Text))
 	}
-	if len(s.Skip) > 0 && s.By == nil {
+	if len(s.Skip) > 0 && p.by == nil {
 		c.errorf(child(s.At, "skip"), "skip leaves out words of by, and by is not given")
 	}
 	if len(s.Points) == 0 {
@@ -296,7 +336,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 func (p *part) indexSlots() {
 	bySlot := make([]int32, p.plan.slots)
 	for i, pt := range p.points {
-		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required ||
+		if pt.src == nil || pt.src.kind != slotRef || pt.src.match != nil || pt.src.def != nil || pt.required || pt.quality != nil ||
 			pt.expr != nil || pt.scaleExpr != nil || bySlot[pt.src.index] != 0 {
 			return
 		}
@@ -359,7 +399,14 @@ func (c *compiler) when(s *WhenSpec, names *scopeNames) []cond {
 			}
 			k.matches = re
 		}
-		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil {
+		if cs.Differs != "" {
+			re, err := regexp.Compile(cs.Differs)
+			if err != nil {
+				c.errorf(child(cs.At, "not_matches"), "%v", err)
+			}
+			k.differs = re
+		}
+		if k.ref != nil && !k.hasIn && !k.hasNot && k.exists == nil && k.matches == nil && k.differs == nil {
 			c.hintf(cs.At, "in: […], equals: …, not: […], matches: …, or exists: true", "the condition does not say what %s must be", *cs.Path)
 		}
 		out = append(out, k)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/profile/script"
 )
 
 // A Batch is what one journal record decodes to. The caller reuses it: Reset,
@@ -62,7 +63,8 @@ type Decoder struct {
 	waiting waitingRoom
 	pokes   map[string]bool
 	seen    seenDevices
-	spb     *spbHost
+	spb     spbHost
+	runners map[*script.Program]*script.Runner
 
 	stats    []ProfileStats // by profile index
 	total    messageStats
@@ -225,6 +227,7 @@ func (d *Decoder) topic(topic string) *topicEntry {
 // message decodes one message.
 func (d *Decoder) message(m *devices.Message, out *Batch) {
 	d.total.messages.Add(1)
+	d.spb.applied = nil
 	e := d.topic(m.Topic)
 	if e == nil {
 		d.total.unmatched.Add(1)
@@ -243,6 +246,9 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 	for i := range e.matched {
 		mt := &e.matched[i]
 		rule := mt.rule
+		if d.waiting.releases && rule.kind != sourceRule {
+			continue
+		}
 		r.begin(rule, mt.captures)
 		if r.trace != nil {
 			r.tracef("topic", "%s: %s reads this topic", rule.profile.ID, rule.describe())
@@ -306,7 +312,7 @@ func (r *run) begin(rule *topicRule, captures []string) {
 	r.rule, r.captures, r.profile = rule, captures, rule.profile
 	r.used, r.elements = 0, 0
 	r.rootTimeOK, r.current = timeUnknown, nil
-	r.historical, r.pending, r.trouble = false, false, ""
+	r.historical, r.trouble = false, ""
 	r.binding, r.root, r.scope = nil, value{}, value{}
 	r.rootSlots = r.rootSlots[:0]
 	r.slots = nil
@@ -322,6 +328,15 @@ func (r *run) source(rule *topicRule, e *topicEntry, at int) (ok bool, err error
 		return r.empty(rule, e, at), nil
 	}
 	r.coverageFor(rule)
+	if src.early != nil {
+		r.scope = value{kind: jsonValue, raw: bytesAsString(r.msg.Payload)}
+		if ok, failed := r.holds(src.early); !ok {
+			if r.trace != nil {
+				r.tracef("when", "%s: %s does not hold", rule.profile.ID, failed.text)
+			}
+			return false, nil
+		}
+	}
 	if src.chain.mode == spbMode {
 		return r.sparkplug(rule)
 	}
@@ -418,6 +433,14 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 	}
 	r.binding = b
 	st := &r.d.states[b.dev.Index]
+	if p.needsMeta && r.d.waitsFor(b) && r.d.wait(r, b) {
+		st.counts.Decoded++
+		st.counts.Pending++
+		if r.trace != nil {
+			r.tracef("points", "%s waits to be described", b.dev.ID)
+		}
+		return true, nil
+	}
 	if st.zone != nil {
 		r.site = st.zone
 		defer func() { r.site = r.d.zone }()
@@ -440,7 +463,7 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 		}
 	} else {
 		for i, pt := range p.points {
-			if pt.src != nil && pt.src.kind == slotRef && !pt.required && r.slots[pt.src.index].kind == noValue {
+			if pt.src != nil && pt.src.kind == slotRef && !pt.required && pt.quality == nil && r.slots[pt.src.index].kind == noValue {
 				continue
 			}
 			if err := r.point(p, pt, i, b, ns, own, quality); err != nil {

@@ -174,9 +174,16 @@ func (r *run) point(p *part, pt *point, i int, b *binding, ns int64, own bool, q
 		v = r.scope
 	}
 	if v.kind == noValue {
-		if pt.required {
+		switch {
+		case pt.required:
 			return fmt.Errorf("point %s is required and not in the message", pt.key)
+		case pt.quality != nil && r.qualityFor(pt.quality) == devices.Bad:
+			v = value{kind: nullValue, raw: "null"} // the message says that there is no value
+		default:
+			return nil
 		}
+	}
+	if (pt.name != nil || p.needsMeta) && !r.namePoint(pt, b) {
 		return nil
 	}
 	if pt.when != nil {
@@ -189,11 +196,6 @@ func (r *run) point(p *part, pt *point, i int, b *binding, ns int64, own bool, q
 		st.counts.Decoded++
 		st.counts.Ignored++
 		return nil
-	}
-	if pt.name != nil || pt.unitRef != nil {
-		if !r.namePoint(pt, b) {
-			return nil
-		}
 	}
 	var res result
 	if pt.plain && v.kind == numberValue {
@@ -310,16 +312,6 @@ func (r *run) emit(pt *point, i int, b *binding, res result, ns int64, own bool,
 	d := r.d
 	counts := &d.states[b.dev.Index].counts
 	counts.Decoded++
-	if r.pending {
-		r.pending = false
-		if d.wait(r, b) {
-			counts.Pending++
-			if r.trace != nil {
-				r.tracef("points", "%s waits for its metadata", b.pointName)
-			}
-			return
-		}
-	}
 	p := r.devicePoint(pt, i, b, &res)
 	if res.unit != nil && res.unit.Code != p.Unit {
 		if to := devices.UnitByCode(p.Unit); to != nil {

@@ -117,7 +117,7 @@ func (c *scopeNames) expression(n *yaml.Node, text string) *expression {
 		}
 		e.names = append(e.names, en)
 	}
-	opts := []expr.Option{expr.AllowUndefinedVariables(), expr.Env(map[string]any{})}
+	opts := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables()}
 	for _, f := range exprFunctions {
 		opts = append(opts, expr.Function(f.name, f.fn))
 	}

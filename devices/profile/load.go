@@ -24,6 +24,9 @@ type LoadOptions struct {
 	Vars map[string]map[string]string
 	// SkipTests loads without running the tests inside the profiles.
 	SkipTests bool
+	// KeepGood returns the profiles that are right even when others are not. The
+	// daemon never does that; somebody who tries out a profile may.
+	KeepGood bool
 	// Files gives the content of files that profiles name (JavaScript codecs).
 	Files func(name string) ([]byte, error)
 }
@@ -37,7 +40,6 @@ type Set struct {
 	matcher  matcher
 	filters  []string
 	parts    int
-	closers  []func()
 }
 
 // Load reads, checks and compiles profiles and runs the tests inside them.
@@ -57,22 +59,40 @@ func Load(files []Source, opts LoadOptions) (*Set, diag.List) {
 	for _, d := range docs {
 		list = append(list, d.list...)
 	}
-	if !list.HasErrors() {
+	if opts.KeepGood {
+		set.drop(list)
+	}
+	if opts.KeepGood || !list.HasErrors() {
 		set.finish()
 		if !opts.SkipTests {
-			for _, d := range docs {
-				if p := set.byID[d.id]; p != nil && p.File == d.file {
-					set.runTests(p, &list)
-				}
+			var failed diag.List
+			for _, p := range set.profiles {
+				set.runTests(p, &failed)
+			}
+			list = append(list, failed...)
+			if opts.KeepGood && failed.HasErrors() {
+				set.drop(failed)
+				set.finish()
 			}
 		}
 	}
 	list.Sort()
 	list = slices.Compact(list)
-	if list.HasErrors() {
+	if list.HasErrors() && !opts.KeepGood {
 		return nil, list
 	}
 	return set, list
+}
+
+// drop leaves out the profiles of files with errors.
+func (s *Set) drop(list diag.List) {
+	s.profiles = slices.DeleteFunc(s.profiles, func(p *Profile) bool {
+		return slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Level == diag.Error && d.File == p.File })
+	})
+	clear(s.byID)
+	for _, p := range s.profiles {
+		s.byID[p.ID] = p
+	}
 }
 
 // document is one file on its way into the set.
@@ -216,7 +236,7 @@ func (s *Set) compile(d *document, opts LoadOptions) {
 // finish builds what decoders share.
 func (s *Set) finish() {
 	slices.SortFunc(s.profiles, func(a, b *Profile) int { return cmp.Compare(a.ID, b.ID) })
-	s.rules = s.rules[:0]
+	s.rules, s.matcher = s.rules[:0], matcher{}
 	for i, p := range s.profiles {
 		p.index = i
 		s.rules = append(s.rules, p.rules...)

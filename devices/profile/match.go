@@ -100,12 +100,18 @@ type matched struct {
 	captures []string
 }
 
-// find returns the rules for a topic: most literal levels first, then in the
-// order of the set. The captures are substrings of the topic.
+// find returns the rules for a topic: what describes devices before what carries
+// readings, then most literal levels first, then in the order of the set. The captures are substrings of the topic.
 func (m *matcher) find(topic *splitTopic) []matched {
 	var out []matched
 	m.root.walk(topic, 0, &out)
 	slices.SortStableFunc(out, func(a, b matched) int {
+		if x, y := a.rule.kind == sourceRule, b.rule.kind == sourceRule; x != y {
+			if x {
+				return 1
+			}
+			return -1
+		}
 		if a.literal != b.literal {
 			return b.literal - a.literal
 		}

@@ -418,7 +418,7 @@ func (c *compiler) pointKind(p *point, s *PointSpec) {
 		if !p.enum.labels && !p.enum.bools() {
 			p.kind = devices.Gauge
 		}
-	case p.bits != nil || s.Scale != nil || s.Offset != 0 || s.Unit != nil || s.As != "" || len(s.Range) > 0 || p.typ == numberType ||
+	case p.bits != nil || s.Scale != nil || s.Offset != 0 || s.Unit != nil && s.Unit.isFixed() || s.As != "" || len(s.Range) > 0 || p.typ == numberType ||
 		p.parse != nil && (p.parse.number != "" || p.parse.hex || p.parse.base != 0):
 		p.kind = devices.Gauge
 	default:
@@ -477,6 +477,7 @@ func (c *compiler) pointUnit(p *point, s *PointSpec, names *scopeNames) {
 		from = c.unit(child(s.Counter.At, "per_pulse"), code)
 	} else if s.Unit == nil && target != nil && target.Code != "" && !p.unitTake {
 		c.hintf(s.At, "unit: "+target.Code+" when the message is in "+target.Code, "point %s: nothing says in which unit the message is", p.key)
+		from = nil
 	}
 	p.unitTo = target
 	if target == nil && isFixed {

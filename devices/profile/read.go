@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -42,6 +43,9 @@ var nodeReaderType = reflect.TypeFor[nodeReader]()
 func (r *reader) parseYAML(data []byte) *yaml.Node {
 	var doc yaml.Node
 	err := yaml.Load(data, &doc)
+	if len(bytes.TrimSpace(data)) == 0 {
+		err = nil
+	}
 	if err != nil {
 		line, column, text := yamlProblem(err)
 		r.list.Add(diag.Diagnostic{File: r.file, Line: line, Column: column, Message: text})
@@ -131,6 +135,8 @@ func (r *reader) read(n *yaml.Node, v reflect.Value) {
 			r.read(c, e)
 			v.Set(reflect.Append(v, e))
 		}
+	case reflect.Map:
+		r.readMap(n, v)
 	case reflect.String:
 		if s, ok := r.text(n); ok {
 			v.SetString(s)
@@ -184,6 +190,20 @@ func (r *reader) readStruct(n *yaml.Node, v reflect.Value) {
 			continue
 		}
 		r.read(val, v.FieldByIndex(index))
+	}
+}
+
+// readMap fills a map with text keys.
+func (r *reader) readMap(n *yaml.Node, v reflect.Value) {
+	if n.Kind != yaml.MappingNode {
+		r.errorf(n, "keys with values are wanted here, found %s", describe(n))
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		e := reflect.New(v.Type().Elem()).Elem()
+		r.read(n.Content[i+1], e)
+		v.SetMapIndex(reflect.ValueOf(n.Content[i].Value).Convert(v.Type().Key()), e)
 	}
 }
 

@@ -23,6 +23,7 @@ type ref struct {
 	expr  *expression
 
 	match     *regexp.Regexp
+	replace   string // template over the groups of match; "" takes the first
 	normalise []func(string) string
 	mapping   map[string]string
 	fallback  *string // of mapping
@@ -71,7 +72,9 @@ type scopeNames struct {
 	captures captureTable
 	vars     map[string]string
 	frames   []frameNamesOf
-	plan     *plan // of the innermost scope
+	plan     *plan // of the innermost scope; nil while slots are not filled for it
+	noPaths  bool  // there is no message to look into
+	atRoot   bool  // paths mean the whole message, wherever they are evaluated
 	root     *plan // of the message
 	metas    *bool // set when metadata is used
 	points   []string
@@ -98,6 +101,13 @@ func (c *scopeNames) word(n *yaml.Node, name, path string) *ref {
 	}
 	for i := len(c.frames) - 1; i >= 0; i-- {
 		f := &c.frames[i]
+		if k := slices.Index(f.names, name); k >= 0 {
+			if path != "" {
+				c.checkPath(n, path)
+				return &ref{kind: framePath, index: i, field: frameNames + k, text: path}
+			}
+			return &ref{kind: frameRef, index: i, field: frameNames + k}
+		}
 		field := -1
 		switch {
 		case f.as != "" && f.as == name:
@@ -125,13 +135,6 @@ func (c *scopeNames) word(n *yaml.Node, name, path string) *ref {
 			case "path":
 				return &ref{kind: frameRef, index: i, field: framePathField}
 			}
-		}
-		if k := slices.Index(f.names, name); k >= 0 {
-			if path != "" {
-				c.checkPath(n, path)
-				return &ref{kind: framePath, index: i, field: frameNames + k, text: path}
-			}
-			return &ref{kind: frameRef, index: i, field: frameNames + k}
 		}
 	}
 	if path == "" {
@@ -179,11 +182,19 @@ func (c *scopeNames) path(n *yaml.Node, path string) *ref {
 		return c.dollar(n, path)
 	}
 	if hasBraces(path) {
+		if c.atRoot {
+			return &ref{kind: dynRootRef, parts: c.parts(n, path)}
+		}
 		return &ref{kind: dynPathRef, parts: c.parts(n, path)}
 	}
+	if c.atRoot {
+		return c.rootPath(n, path)
+	}
 	c.checkPath(n, path)
-	if slot := c.plan.add(path); slot >= 0 {
-		return &ref{kind: slotRef, index: slot}
+	if c.plan != nil {
+		if slot := c.plan.add(path); slot >= 0 {
+			return &ref{kind: slotRef, index: slot}
+		}
 	}
 	return &ref{kind: pathRef, text: path}
 }
@@ -255,7 +266,7 @@ func (c *scopeNames) inBraces(n *yaml.Node, name string) *ref {
 	if f := c.word(n, word, path); f != nil {
 		return f
 	}
-	if c.plan == nil {
+	if c.noPaths {
 		c.r.hintf(n, diag.DidYouMean(word, c.known()), "unknown word {%s}", name)
 		return &ref{}
 	}
@@ -283,7 +294,7 @@ func (c *scopeNames) ref(s *RefSpec) *ref {
 		if err != nil {
 			c.r.errorf(child(s.At, "match"), "%v", err)
 		}
-		f.match = re
+		f.match, f.replace = re, s.Replace
 	}
 	f.normalise = c.r.normalisers(s.Normalise)
 	if len(s.Map) > 0 {
@@ -381,9 +392,13 @@ func (r *run) get(f *ref) value {
 	case rootSlotRef:
 		v = r.rootSlots[f.index]
 	case pathRef:
-		v = fromGJSON(gjson.Get(r.scope.raw, f.text))
+		if v = r.scope; f.text != "" {
+			v = fromGJSON(gjson.Get(r.scope.raw, f.text))
+		}
 	case rootPathRef:
-		v = fromGJSON(gjson.Get(r.root.raw, f.text))
+		if v = r.root; f.text != "" {
+			v = fromGJSON(gjson.Get(r.root.raw, f.text))
+		}
 	case frameRef:
 		v = r.frames[f.index].word(f.field)
 	case framePath:
@@ -429,17 +444,22 @@ func (f *ref) refine(v value) value {
 	}
 	s := v.text()
 	if f.match != nil {
-		groups := f.match.FindStringSubmatch(s)
+		at := f.match.FindStringSubmatchIndex(s)
 		switch {
-		case groups == nil:
+		case at == nil:
 			if f.def != nil {
 				return textValue(*f.def)
 			}
 			return value{}
-		case len(groups) > 1:
-			s = groups[1]
+		case f.replace != "":
+			s = string(f.match.ExpandString(nil, f.replace, s, at))
+		case len(at) > 2:
+			if at[2] < 0 {
+				return value{}
+			}
+			s = s[at[2]:at[3]]
 		default:
-			s = groups[0]
+			s = s[at[0]:at[1]]
 		}
 	}
 	for _, n := range f.normalise {

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"slices"
+	"time"
 
 	"github.com/facilityd/facilityd/devices"
 )
@@ -169,6 +170,9 @@ type waitingMessage struct {
 const (
 	maxWaiting          = 1024
 	maxWaitingPerDevice = 64
+	// maxWait is how long a device may go undescribed before it is decoded as it
+	// is.
+	maxWait = time.Minute
 )
 
 // wait keeps the message at work until its device is described. false means
@@ -181,6 +185,10 @@ func (d *Decoder) wait(r *run, b *binding) bool {
 	for i := range d.waiting.messages {
 		w := &d.waiting.messages[i]
 		if w.device == b.dev.ID {
+			if r.now-w.msg.Received > int64(maxWait) {
+				d.release(w.device, r.out)
+				return false
+			}
 			if w.msg.Topic == r.msg.Topic && w.msg.Received == r.msg.Received && string(w.msg.Payload) == string(r.msg.Payload) {
 				return true // another reading of the same message
 			}
@@ -210,10 +218,14 @@ func (d *Decoder) release(device string, out *Batch) {
 	if len(ready) == 0 {
 		return
 	}
+	if dev := d.reg.Lookup([]byte(device)); dev != nil { // they are counted again
+		c := &d.state(dev).counts
+		c.Decoded, c.Pending = c.Decoded-c.Pending, 0
+	}
 	// The run is at work on the description: the waiting messages get their own.
-	saved, savedScanner := d.run, d.run.scanner
+	saved := d.run
 	d.run = run{d: d, trace: saved.trace}
-	d.run.scanner.unknown = savedScanner.unknown
+	d.run.scanner.unknown = saved.scanner.unknown
 	d.waiting.releases = true
 	for i := range ready {
 		d.message(&ready[i], out)

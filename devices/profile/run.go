@@ -1,10 +1,10 @@
 package profile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"hash/fnv"
 	"math"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -38,16 +38,16 @@ type run struct {
 	rootTime   int64 // time of the message, once it is known
 	rootTimeOK timeState
 
-	binding *binding // device and points of the element at work
-	current *part
-	pathBuf []byte
-	idBuf   []byte
-	buffers [][]byte
-	used    int
-	trace   *Trace
-	trouble string // first problem of this message, for the failure list
-	pending bool   // a reading waits for metadata
-	points  map[string]any
+	binding  *binding // device and points of the element at work
+	current  *part
+	pathBuf  []byte
+	idBuf    []byte
+	document []byte // that the field at work is in
+	buffers  [][]byte
+	used     int
+	trace    *Trace
+	trouble  string // first problem of this message, for the failure list
+	points   map[string]any
 }
 
 type timeState uint8
@@ -124,6 +124,9 @@ func (r *run) cond(k *cond) bool {
 		return false
 	}
 	if k.hasNot && isOneOf(&v, k.not) {
+		return false
+	}
+	if k.differs != nil && (v.kind == noValue || k.differs.MatchString(v.text())) {
 		return false
 	}
 	return k.matches == nil || v.kind != noValue && k.matches.MatchString(v.text())
@@ -241,10 +244,10 @@ func (r *run) pointValues() map[string]any {
 	return r.points
 }
 
+// hashText stands for personal data where readings must still be told apart.
 func hashText(s string) string {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return strconv.FormatUint(h.Sum64(), 16)
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
 }
 
 func sameFloat(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }

@@ -26,7 +26,7 @@ type File struct {
 	Requires     string            `json:"requires,omitempty" jsonschema:"smallest version of this language, engine>=1"`
 	Extends      words             `json:"extends,omitempty" jsonschema:"ids of profiles that this one is merged over"`
 	Vars         ordered[string]   `json:"vars,omitempty" jsonschema:"words that an installation may set; {name} in topics, ${name} everywhere"`
-	Templates    *yaml.Node        `json:"templates,omitempty" jsonschema:"groups of points with parameters, taken up by use"`
+	Templates    ordered[nodeSpec] `json:"templates,omitempty" jsonschema:"groups of points with parameters, taken up by use"`
 	Interval     time.Duration     `json:"interval,omitempty" jsonschema:"time between messages of a device"`
 	Plausible    PlausibleSpec     `json:"plausible,omitempty" jsonschema:"window outside which a time of the payload is not believed"`
 	TimeZone     string            `json:"timezone,omitempty" jsonschema:"zone of local times; the site's when not given"`

@@ -113,6 +113,7 @@ type RefSpec struct {
 	Path      *string         `json:"path,omitempty" jsonschema:"gjson path in the scope; $word.path from elsewhere"`
 	Expr      string          `json:"expr,omitempty" jsonschema:"expression"`
 	Match     string          `json:"match,omitempty" jsonschema:"regular expression; its first group is taken"`
+	Replace   string          `json:"replace,omitempty" jsonschema:"what to make of the match, with $1, $2 for its groups"`
 	Normalise words           `json:"normalise,omitempty" jsonschema:"lower, upper, trim, mac, eui, base64_hex"`
 	Map       ordered[string] `json:"map,omitempty" jsonschema:"replacement for each word; else for any other"`
 	Default   *string         `json:"default,omitempty" jsonschema:"word when there is none"`
@@ -141,6 +142,13 @@ func (s *UnitSpec) fixed() (string, bool) {
 		return s.Text, true
 	}
 	return "", false
+}
+
+// isFixed reports whether the unit is known before a message comes. One that the
+// message may state does not make words a measurement.
+func (s *UnitSpec) isFixed() bool {
+	_, fixed := s.fixed()
+	return fixed
 }
 
 // ScaleSpec is a factor or an expression.
@@ -278,6 +286,7 @@ type CondSpec struct {
 	Equals  scalars    `json:"equals,omitempty" jsonschema:"this value"`
 	Not     scalars    `json:"not,omitempty" jsonschema:"none of these values"`
 	Matches string     `json:"matches,omitempty" jsonschema:"regular expression"`
+	Differs string     `json:"not_matches,omitempty" jsonschema:"regular expression that must not match"`
 	Exists  *bool      `json:"exists,omitempty" jsonschema:"whether the path is there"`
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices/profile/codec"
+	"github.com/facilityd/facilityd/devices/profile/layout"
 )
 
 // chain is a compiled list of decoding steps. The common cases have no step at
@@ -93,6 +94,10 @@ func (c *compiler) steps(specs StepSpecs) []step {
 			if len(s.Steps) == 0 {
 				c.hintf(s.At, "steps: [base64, …]", "a field step needs steps")
 			}
+		case "binary":
+			st.fn = c.binary(s)
+		case "js":
+			st.fn = c.script(s)
 		case "sparkplug_b":
 			c.errorf(s.At, "sparkplug_b stands alone")
 		case "jq":
@@ -135,6 +140,33 @@ func (c *compiler) codec(s *StepSpec) (func(r *run, dst, src []byte) ([]byte, er
 		return nil, entry.Bytes
 	}
 	return func(_ *run, dst, src []byte) ([]byte, error) { return fn(dst, src) }, entry.Bytes
+}
+
+// binary compiles a layout: by name, or written in place.
+func (c *compiler) binary(s *StepSpec) func(r *run, dst, src []byte) ([]byte, error) {
+	n, name := s.Args, "layout"
+	if n == nil {
+		c.hintf(s.At, "binary: name of a layout", "binary needs a layout")
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		spec, ok := c.spec.Layouts.get(n.Value)
+		if !ok {
+			var names []string
+			for _, l := range c.spec.Layouts {
+				names = append(names, l.Key)
+			}
+			c.hintf(n, diag.DidYouMean(n.Value, names), "unknown layout %q", n.Value)
+			return nil
+		}
+		n, name = spec.Node, n.Value
+	}
+	l, list := layout.Compile(name, c.fileOf(n), n)
+	*c.list = append(*c.list, list...)
+	if l == nil || list.HasErrors() {
+		return nil
+	}
+	return func(_ *run, dst, src []byte) ([]byte, error) { return l.Decode(dst, src) }
 }
 
 // decode runs the chain of a source on the payload: r.root and r.rootSlots
@@ -239,7 +271,10 @@ func (r *run) runStep(st *step, src []byte) ([]byte, error) {
 			in = []byte(v.Str)
 		}
 	}
+	outer := r.document
+	r.document = src
 	res, err := r.runSteps(st.steps, in)
+	r.document = outer
 	if err != nil {
 		return nil, fmt.Errorf("field %s: %w", *st.field, err)
 	}

@@ -103,7 +103,8 @@ func (r *run) transform(p *point, v value) (res result, absent bool) {
 
 // number is the numeric half of the transformation.
 func (r *run) number(p *point, v value, unit *devices.Unit) result {
-	numeric := p.kindKnown && (p.kind == devices.Gauge || p.kind == devices.Counter) || p.typ == numberType
+	numeric := p.kindKnown && (p.kind == devices.Gauge || p.kind == devices.Counter) || p.typ == numberType ||
+		!p.kindKnown && p.typ == autoType && p.unitRef != nil && r.statesUnit(p)
 	switch v.kind {
 	case stringValue:
 		if !numeric {
@@ -123,6 +124,9 @@ func (r *run) number(p *point, v value, unit *devices.Unit) result {
 				return result{kind: stringValue, text: v.raw, num: math.NaN()}
 			}
 			return result{kind: boolValue, num: v.num}
+		}
+		if p.typ != numberType {
+			return bad("true or false, where a number is wanted")
 		}
 	case numberValue:
 		if p.typ == stringType {
@@ -166,14 +170,17 @@ func (r *run) number(p *point, v value, unit *devices.Unit) result {
 	return res
 }
 
+// statesUnit reports whether the message says in what its value is measured.
+func (r *run) statesUnit(p *point) bool {
+	w := r.get(p.unitRef)
+	return w.kind != noValue && w.kind != nullValue && w.text() != ""
+}
+
 // statedUnit converts by the unit that the message states.
 func (r *run) statedUnit(p *point, res result, unit *devices.Unit) (result, string) {
 	if unit == nil {
 		w := r.get(p.unitRef)
 		if w.kind == noValue || w.kind == nullValue || w.text() == "" {
-			if p.unitRef.kind == metaRef && r.d.waitsFor(r.binding) {
-				r.pending = true
-			}
 			return res, "" // no unit: the number as it is
 		}
 		if unit = devices.UnitByCode(w.text()); unit == nil {

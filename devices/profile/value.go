@@ -79,9 +79,34 @@ func (v *value) asAny() any {
 	case stringValue:
 		return v.str
 	case jsonValue:
-		return gjson.Parse(v.raw).Value()
+		return treeAny(gjson.Parse(v.raw))
 	}
 	return nil
+}
+
+// treeAny turns a tree into maps and slices; whole numbers stay whole, so that
+// bitand and indexing work on them.
+func treeAny(t gjson.Result) any {
+	switch {
+	case t.IsObject():
+		m := make(map[string]any)
+		t.ForEach(func(k, v gjson.Result) bool {
+			if _, twice := m[k.Str]; !twice {
+				m[k.Str] = treeAny(v)
+			}
+			return true
+		})
+		return m
+	case t.IsArray():
+		s := []any{}
+		t.ForEach(func(_, v gjson.Result) bool {
+			s = append(s, treeAny(v))
+			return true
+		})
+		return s
+	}
+	v := fromGJSON(t)
+	return v.asAny()
 }
 
 // parseNumber reads a JSON number. Up to 15 digits with a small exponent are

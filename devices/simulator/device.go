@@ -16,6 +16,7 @@ type device struct {
 	rng          *rand.Rand
 	troubles     troubles
 	announced    bool
+	longest      int     // payload so far
 	visits       []int64 // see troubles.visits
 }
 
@@ -77,7 +78,7 @@ func (d *device) clock(now int64) int64 {
 // object begins a payload with the device's time and next sequence number.
 func (d *device) object(now int64, e *Estate) object {
 	d.seq++
-	o := object{b: e.buf[:0]}
+	o := object{b: make([]byte, 0, d.longest+16)}
 	o.time(d.clock(now), e.loc)
 	o.integer("seq", d.seq)
 	return o
@@ -86,7 +87,7 @@ func (d *device) object(now int64, e *Estate) object {
 // publish sends a finished payload, as telemetry or as an event.
 func (d *device) publish(topic string, o *object, now int64, e *Estate) {
 	payload := o.end()
-	e.buf = payload[:0]
+	d.longest = max(d.longest, len(payload))
 	if d.troubles.active(Silent, now) {
 		d.seq-- // it never counted this one
 		return

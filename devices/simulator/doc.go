@@ -22,16 +22,11 @@
 // "time" is the device's own clock as RFC 3339 with milliseconds. "seq" counts
 // the messages of a device from 1, telemetry and events together, so that a gap
 // is a loss and a repetition is a duplicate. Truth values are JSON booleans (true
-// is what the role's label says); words of an enumeration are numbers in the
-// vocabulary of GB/T 24476 where it has one:
-//
-//	car_direction  0 none, 1 up, 2 down
-//	service_mode   0 stopped, 1 normal, 2 inspection
-//	fault_code     0 none, 2 door does not close, 11 entrapment
-//	info_code      0 none, else the sum of a heat meter's information bits
-//	gate_cmd       true open, false close
-//	lock_state     true locked
-//	gate_mode      0 automatic
+// is what the role's label says); states are the words of the role, except what
+// real controllers send as numbers: fault_code is that of GB/T 24476 (0 none, 2 the
+// door does not close, 11 entrapment), info_code the sum of a heat meter's
+// information bits. A fault code is sent as an event when it comes up and stands in
+// the telemetry while it lasts; it goes back to 0 before it can come up again.
 //
 // # Faults
 //

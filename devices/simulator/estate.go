@@ -10,10 +10,8 @@ import (
 
 // Message is one publication of one device.
 type Message struct {
-	Topic string
-	// Payload is valid until emit returns: the estate writes the next message
-	// into the same memory. Copy it to keep it.
-	Payload []byte
+	Topic   string
+	Payload []byte // the receiver's to keep
 	QoS     byte
 	Retain  bool
 	Time    time.Time // estate time of the publication
@@ -108,9 +106,15 @@ type Estate struct {
 	actors []actor // the plant first: at equal times it has moved before anyone reports
 	due    []int64 // next time of each actor
 	now    int64
+	pumps  []int // actors that are pumps
 	faults []Fault
 	emit   func(Message)
-	buf    []byte
+
+	// Of Records: the last position, the beginning of the second that is open, the
+	// last packet id.
+	written uint64
+	heard   int64
+	packet  uint16
 }
 
 // New builds an estate. It fails when the configuration names a device twice, a
@@ -135,7 +139,7 @@ func New(cfg Config, seed uint64) (*Estate, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Estate{loc: cfg.Location, start: cfg.Start, faults: faults, buf: make([]byte, 0, 1024)}
+	e := &Estate{loc: cfg.Location, start: cfg.Start, faults: faults}
 	start := cfg.Start.UnixNano()
 	devices := make([]device, len(owners))
 	for i, o := range owners {
@@ -185,6 +189,7 @@ func (e *Estate) populate(cfg *Config, devices []device, rng *rand.Rand) error {
 		for range station.pumps {
 			pu := newPump(station.spec, take())
 			*station.into = append(*station.into, pu)
+			e.pumps = append(e.pumps, len(e.actors))
 			e.actors = append(e.actors, pu)
 		}
 	}
@@ -203,7 +208,7 @@ func (e *Estate) populate(cfg *Config, devices []device, rng *rand.Rand) error {
 }
 
 // Step lives until the given estate time, exclusive, and emits every message on
-// the way in the order of time. The payload is valid until emit returns.
+// the way in the order of time.
 func (e *Estate) Step(until time.Time, emit func(Message)) {
 	e.emit = emit
 	end := until.UnixNano()
@@ -222,6 +227,11 @@ func (e *Estate) Step(until time.Time, emit func(Message)) {
 		e.now = max(e.now, at)
 		e.actors[first].act(e.now, e)
 		e.due[first] = e.actors[first].next()
+		if first == 0 { // the plant may have given others a reason to speak
+			for i := range e.pumps {
+				e.due[e.pumps[i]] = e.actors[e.pumps[i]].next()
+			}
+		}
 	}
 }
 

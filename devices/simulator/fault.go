@@ -116,7 +116,7 @@ var kinds = []kind{
 	{kind: DoorForced, on: []deviceKind{aDoor}, faultClass: "door.held_forced", // G07
 		roles: []string{"door_contact"}, hold: 5 * time.Minute, lasts: 10 * time.Minute},
 	{kind: WaterLeak, on: []deviceKind{aBranchMeter}, faultClass: "water.leak", // M09
-		roles: []string{"flow", "volume"}, hold: 25 * time.Hour, ramp: 10 * time.Minute, lasts: 60 * time.Hour},
+		roles: []string{"flow", "volume"}, hold: 27 * time.Hour, ramp: 10 * time.Minute, lasts: 60 * time.Hour},
 	{kind: ResidualCurrent, on: []deviceKind{anElectricityMeter}, faultClass: "power.fire_precursor", // M04
 		roles: []string{"residual_current"}, hold: 3 * time.Minute, ramp: 20 * time.Minute, lasts: 4 * time.Hour},
 	{kind: GasAlarm, on: []deviceKind{aGasDetector}, faultClass: "gas.leak", // M13

@@ -40,10 +40,10 @@ type barrier struct {
 	waiting int   // cars behind the one at the loop
 
 	command, loop bool
-	motion        float64 // s, of the last motion that reached its end
+	motion        float64 // s, of the last opening that reached its end
+	arrived       bool    // at its end, and not yet told
 	cycles        int64
 	reads, misses int64
-	temp          float64
 }
 
 // ratedMotion is the opening time of a barrier by the length of its boom:
@@ -132,8 +132,8 @@ func (b *barrier) advance(now int64, e *Estate) {
 	case barrierReading:
 		b.read(now, e)
 		b.command, b.phase = true, barrierOpening
-		// The motion takes its time from the spring: a tired one adds up to half.
-		took := .93*b.rated + b.noise(.025*b.rated) + .45*b.rated*b.troubles.size(BoomSlow, now)
+		// The motion takes its time from the spring: a tired one adds up to a quarter.
+		took := .93*b.rated + b.noise(.025*b.rated) + .25*b.rated*b.troubles.size(BoomSlow, now)
 		b.due = now + seconds(took)
 		if b.troubles.active(BoomStuck, now) && b.rng.Float64() < .85 {
 			b.phase = barrierStalled
@@ -142,7 +142,7 @@ func (b *barrier) advance(now int64, e *Estate) {
 			b.motion = took
 		}
 	case barrierOpening:
-		b.phase = barrierOpen
+		b.phase, b.arrived = barrierOpen, true
 		b.due = now + b.between(3, 7)
 	case barrierOpen, barrierStalled:
 		if b.waiting > 0 && b.phase == barrierOpen { // the next car follows
@@ -185,15 +185,22 @@ func (b *barrier) read(now int64, e *Estate) {
 
 func (b *barrier) report(now int64, e *Estate) {
 	o := b.object(now, e)
-	o.truth("gate_cmd", b.command)
+	command := "close"
+	if b.command {
+		command = "open"
+	}
+	o.word("gate_cmd", command)
 	o.truth("at_open", b.phase == barrierOpen)
 	o.truth("at_closed", b.phase == barrierClosed || b.phase == barrierReading)
 	o.truth("moving", b.phase == barrierOpening || b.phase == barrierClosing)
-	o.number("motion_time", b.motion, 2)
+	if b.arrived { // measured once per motion
+		b.arrived = false
+		o.number("motion_time", b.motion, 2)
+	}
 	o.integer("cycle_count", b.cycles)
 	o.truth("arm_detached", false)
 	o.truth("loop_presence", b.loop)
-	o.integer("gate_mode", 0)
+	o.word("gate_mode", "auto")
 	o.integer("plate_reads", b.reads)
 	o.integer("plate_read_failures", b.misses)
 	o.number("supply_voltage", 24.1+b.noise(.05), 1)
@@ -305,7 +312,11 @@ func (d *door) passes(now int64, e *Estate) {
 func (d *door) report(now int64, e *Estate) {
 	o := d.object(now, e)
 	o.truth("door_contact", d.open)
-	o.truth("lock_state", !d.open)
+	lock := "locked"
+	if d.open {
+		lock = "unlocked"
+	}
+	o.word("lock_state", lock)
 	o.truth("tamper", false)
 	o.number("supply_voltage", 12.6+d.noise(.03), 1)
 	d.publish(d.telemetry, &o, now, e)

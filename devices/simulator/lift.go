@@ -23,6 +23,7 @@ const (
 	liftApproach
 	liftBoarding // doors open at the caller's floor
 	liftClosing  // doors close behind the passenger
+	liftJammed   // a door did not close; the controller waits before it tries again
 	liftRide
 	liftAlighting // doors open at the destination
 	liftLeaving   // doors close behind nobody
@@ -32,8 +33,8 @@ const (
 
 // GB/T 24476 words.
 const (
-	modeNormal     = 1
-	modeInspection = 2
+	modeNormal     = "normal"
+	modeInspection = "inspection"
 
 	codeDoorClose  = 2
 	codeEntrapment = 11
@@ -65,10 +66,13 @@ type lift struct {
 	up              bool
 	inside          bool // a passenger
 	doorOpen        bool
-	mode, code      int64
+	stopped         bool // at a floor, and not yet told
+	mode            string
+	code            int64
 	alarm           bool
 	retries         int
-	freed           int64 // when a trapped passenger is freed
+	jammed          liftPhase // to be tried again
+	freed           int64     // when a trapped passenger is freed
 	stuckStep       int
 
 	hours        float64
@@ -173,7 +177,7 @@ func (l *lift) run(phase liftPhase, to int, now int64, e *Estate) {
 
 // open stops at a floor and opens the doors.
 func (l *lift) open(phase liftPhase, now int64, e *Estate) {
-	l.phase, l.doorOpen = phase, true
+	l.phase, l.doorOpen, l.stopped = phase, true, true
 	l.offset = l.noise(2.6)
 	l.opening = 2.4 + l.noise(.06)
 	l.brake = .32 + l.noise(.01)
@@ -198,6 +202,9 @@ func (l *lift) advance(now int64, e *Estate) {
 		if l.closes(now, e) {
 			l.run(liftRide, l.to, now, e)
 		}
+	case liftJammed:
+		l.phase, l.code, l.due = l.jammed, 0, now+seconds(closing)
+		l.report(now, e)
 	case liftRide:
 		l.arrive(now, l.to)
 		l.open(liftAlighting, now, e)
@@ -235,7 +242,7 @@ func (l *lift) closes(now int64, e *Estate) bool {
 	if ill := l.troubles.size(DoorFaults, now); ill > 0 && l.retries < maxRetries && l.rng.Float64() < .15+.65*min(1, ill) {
 		l.retries++
 		l.reopens++
-		l.code = codeDoorClose
+		l.code, l.jammed, l.phase = codeDoorClose, l.phase, liftJammed
 		l.due = now + seconds(doorRetry) + l.between(0, 5)
 		l.tell(codeDoorClose, now, e)
 		l.report(now, e)
@@ -303,20 +310,20 @@ func (l *lift) warm(now int64, dt, out float64) {
 func (l *lift) report(now int64, e *Estate) {
 	o := l.object(now, e)
 	moving := l.moving()
-	o.truth("car_status", moving)
-	direction := int64(0)
+	status, direction := "stopped", "none"
 	if moving {
-		direction = 2
+		status, direction = "running", "down"
 		if l.up {
-			direction = 1
+			direction = "up"
 		}
 	}
-	o.integer("car_direction", direction)
+	o.word("car_status", status)
+	o.word("car_direction", direction)
 	o.truth("door_zone", !moving && l.phase != liftStuck)
 	o.word("floor", strconv.Itoa(l.floor))
 	o.truth("door_closed", !l.doorOpen)
 	o.truth("passenger_present", l.inside)
-	o.integer("service_mode", l.mode)
+	o.word("service_mode", l.mode)
 	o.integer("fault_code", l.code)
 	o.truth("alarm_button", l.alarm)
 	o.truth("power_status", true)
@@ -325,11 +332,14 @@ func (l *lift) report(now int64, e *Estate) {
 	o.integer("run_count", l.runs)
 	o.integer("door_cycles", l.cycles)
 	o.integer("door_reopen_count", l.reopens)
-	o.number("level_offset", l.offset, 1)
-	o.number("door_open_time", l.opening, 2)
+	if l.stopped { // measured once per stop
+		l.stopped = false
+		o.number("level_offset", l.offset, 1)
+		o.number("door_open_time", l.opening, 2)
+		o.number("brake_on_time", l.brake, 2)
+	}
 	o.number("car_vib_horizontal", l.vibH, 3)
 	o.number("car_vib_vertical", l.vibV, 3)
-	o.number("brake_on_time", l.brake, 2)
 	o.number("machine_room_temp", l.machineRoom+l.noise(.15), 1)
 	l.publish(l.telemetry, &o, now, e)
 }

@@ -93,12 +93,15 @@ func (p *pump) healthy(now int64) bool { return !p.troubles.active(NoStart, now)
 
 // run commands the pump. One that does not start reports a fault.
 func (p *pump) run(on bool, now int64) {
-	was := p.running
+	was, commanded := p.running, p.command
 	p.command = on
 	p.running = on && p.healthy(now)
 	p.fault = on && !p.running
 	if p.running && !was {
 		p.starts++
+	}
+	if p.running != was || p.command != commanded {
+		p.due = min(p.due, now) // a change is told at once
 	}
 }
 

@@ -162,6 +162,33 @@ func readLog(ctx context.Context, q querier, order string, version int) ([]ticke
 	return log, nil
 }
 
+// Milestones returns the entries of the logs of some orders that their clocks
+// look at, by order id, each in the order of its log.
+func (s *Store) Milestones(ctx context.Context, orders []string) (map[string][]ticketing.Entry, error) {
+	out := make(map[string][]ticketing.Entry, len(orders))
+	if len(orders) == 0 {
+		return out, nil
+	}
+	var w where
+	w.addIn("order_id", toAny(orders, func(id string) any { return id }))
+	w.addIn("kind", toAny(ticketing.Milestones, func(k ticketing.Kind) any { return string(k) }))
+	_, err := collect(ctx, s.read, func(rows *sql.Rows) (struct{}, error) {
+		var id, doc string
+		if err := rows.Scan(&id, &doc); err != nil {
+			return struct{}{}, err
+		}
+		e, err := parse[ticketing.Entry](doc)
+		if err == nil {
+			out[id] = append(out[id], *e)
+		}
+		return struct{}{}, err
+	}, "SELECT order_id, doc FROM log"+w.String()+" ORDER BY order_id, version", w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("read milestones: %w", err)
+	}
+	return out, nil
+}
+
 // Evidence returns what the rules saw, newest first, at most limit.
 func (s *Store) Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error) {
 	list, err := collect(ctx, s.read, func(rows *sql.Rows) (ticketing.Evidence, error) {

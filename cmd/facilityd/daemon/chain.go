@@ -45,6 +45,7 @@ type chain struct {
 	engine   *rules.Engine
 	bundle   *configs.Bundle
 	batch    profile.Batch
+	newest   newest
 	keeper   keeper
 	from     uint64 // position of the last record that is in the state
 	due      time.Time
@@ -115,9 +116,18 @@ func (c *chain) run(ctx context.Context) error {
 	defer reader.Close()
 	records := make(chan *devices.Record, depth)
 	commits := make(chan commit, depth)
+	spent := make(chan *devices.Record, 2*depth) // go back to the reader, which fills them again
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
+			for more := true; more; {
+				select {
+				case rec := <-spent:
+					reader.Reuse(rec)
+				default:
+					more = false
+				}
+			}
 			rec, err := reader.Next(ctx)
 			if err != nil {
 				return err
@@ -129,7 +139,7 @@ func (c *chain) run(ctx context.Context) error {
 			}
 		}
 	})
-	g.Go(func() error { defer close(commits); return c.judge(ctx, reader, records, commits) })
+	g.Go(func() error { defer close(commits); return c.judge(ctx, records, spent, commits) })
 	g.Go(func() error { return c.commit(ctx, commits) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("site %s: %w", c.site, err)
@@ -138,7 +148,7 @@ func (c *chain) run(ctx context.Context) error {
 }
 
 // judge decodes each record, feeds the engine and hands on what follows.
-func (c *chain) judge(ctx context.Context, reader *journal.Reader, in <-chan *devices.Record, out chan<- commit) error {
+func (c *chain) judge(ctx context.Context, in <-chan *devices.Record, spent chan<- *devices.Record, out chan<- commit) error {
 	c.due = time.Now().Add(checkpointEvery)
 	for {
 		select {
@@ -151,7 +161,10 @@ func (c *chain) judge(ctx context.Context, reader *journal.Reader, in <-chan *de
 			if err != nil {
 				return err
 			}
-			reader.Reuse(rec)
+			select {
+			case spent <- rec:
+			default:
+			}
 			if next.steps == nil && next.checkpoint == nil {
 				continue
 			}
@@ -174,11 +187,14 @@ func (c *chain) take(ctx context.Context, rec *devices.Record) (commit, error) {
 			return commit{}, err
 		}
 		c.bundle = bundle
-		c.decoder.Swap(bundle.Profiles, bundle.Site)
+		if c.decoder, err = successor(c.decoder, bundle, c.registry); err != nil {
+			return commit{}, err
+		}
 		steps = c.engine.Swap(rec, bundle.Rules, bundle.Site)
 	} else {
 		c.decoder.Decode(rec, &c.batch)
 		steps = c.engine.Apply(rec, c.batch.Readings)
+		c.newest.take(rec, c.batch.Readings)
 	}
 	c.metrics.judged(c.site, rec, &c.batch)
 	next := commit{upTo: rec.Seq}
@@ -197,6 +213,16 @@ func (c *chain) take(ctx context.Context, rec *devices.Record) (commit, error) {
 	}
 	c.note(func(p *progress) { p.judged, p.at = rec.Seq, time.Unix(0, rec.Time).UTC() })
 	return next, nil
+}
+
+// successor is a decoder with another configuration and the state of the one
+// before it.
+func successor(old *profile.Decoder, b *configs.Bundle, reg *devices.Registry) (*profile.Decoder, error) {
+	d := profile.NewDecoder(b.Profiles, b.Site, reg)
+	if err := d.Restore(old.AppendState(nil)); err != nil {
+		return nil, fmt.Errorf("take over configuration %.12s: %w", b.Hash, err)
+	}
+	return d, nil
 }
 
 // checkpoint collects what changed since the last one.
@@ -266,11 +292,11 @@ func (c *chain) persist(ctx context.Context, write func() error) error {
 }
 
 // do runs a function on the judge goroutine, between two records, so that it
-// may look at the engine. It returns false when the chain has stopped.
-func (c *chain) do(ctx context.Context, look func(*rules.Engine)) bool {
+// may look at registry, decoder and engine. It returns false when the chain has stopped.
+func (c *chain) do(ctx context.Context, look func()) bool {
 	finished := make(chan struct{})
 	select {
-	case c.calls <- func() { defer close(finished); look(c.engine) }:
+	case c.calls <- func() { defer close(finished); look() }:
 	case <-c.done:
 		return false
 	case <-ctx.Done():

@@ -23,6 +23,7 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/history"
 	"github.com/facilityd/facilityd/devices/journal"
+	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
 
@@ -33,9 +34,11 @@ type Options struct {
 	Read func() (configs.Effective, diag.List)
 	// Content replaces the site files that the settings name (the demo's).
 	Content []*configs.Content
-	Version string
-	Out     io.Writer // where the addresses are printed
-	Log     *slog.Logger
+	// LocalPerson acts on loopback without a token: the demo's technician.
+	LocalPerson string
+	Version     string
+	Out         io.Writer // where the addresses are printed
+	Log         *slog.Logger
 }
 
 // A Daemon is one process: its journal, its brokers and a chain per site.
@@ -56,26 +59,30 @@ type Daemon struct {
 	writers map[string]*journal.Writer
 	chains  map[string]*chain
 	inbound inbound
-	influx  *history.Writer
+	influx  *history.Config // of each site's writer; nil without InfluxDB
 	outlets []*historian
 	board   listener
+	control control
 
 	mu         sync.Mutex
 	lastReload error
-	stopping   bool
+	reloadAt   time.Time
 }
+
+var errStarting = errors.New("facilityd is starting")
 
 // Check reads and checks everything that a daemon with these settings would
 // load. The bundles are complete when no finding is an error.
 func Check(s *configs.Settings) ([]*configs.Bundle, diag.List) {
-	contents, list := configs.ReadContents(s, shipped())
+	contents, list := configs.ReadContents(s, Shipped())
 	if list.HasErrors() {
 		return nil, list
 	}
 	return compile(s, contents, list)
 }
 
-func shipped() configs.Shipped {
+// Shipped are the embedded profiles and rules.
+func Shipped() configs.Shipped {
 	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS}
 }
 
@@ -142,6 +149,14 @@ func New(o Options) (*Daemon, diag.List) {
 // Ready is closed when everything listens.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
+// EmbeddedBroker is the address of the daemon's own broker, "" when it has none.
+func (d *Daemon) EmbeddedBroker() string {
+	if d.inbound.embedded == nil {
+		return ""
+	}
+	return d.inbound.embedded.URL()
+}
+
 // Run opens what the settings name and works until the context ends; then it
 // stops intake first and lets what is under way finish.
 func (d *Daemon) Run(ctx context.Context) (err error) {
@@ -184,10 +199,12 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
-	if err := d.inbound.start(feedCtx, d, func(f func() error) { start(&feed, f) }); err != nil {
-		return err
+	for _, c := range d.inbound.connections {
+		start(&feed, func() error { d.inbound.run(feedCtx, d, c); return nil })
+		start(&feed, func() error { return d.inbound.publish(feedCtx, d, c) })
 	}
 	start(&work, func() error { return d.board.serve(workCtx) })
+	start(&work, func() error { return d.control.serve(workCtx) })
 	d.announce()
 	close(d.ready)
 
@@ -197,9 +214,6 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	case cause = <-failed:
 		d.log.Error("stopping", "error", cause)
 	}
-	d.mu.Lock()
-	d.stopping = true
-	d.mu.Unlock()
 	stopFeed()
 	_ = feed.Wait()
 	stopWrite()
@@ -224,23 +238,24 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 	d.journal, err = journal.Open(journal.Config{
 		Dir: filepath.Join(s.Data, "journal"), URL: s.Journal.URL, Sync: journal.Sync(s.Journal.Sync),
 		MaxAge: time.Duration(s.Journal.MaxAge), MaxBytes: int64(s.Journal.MaxSize), Reserve: int64(s.Journal.Reserve),
-		Now: d.now, Wall: time.Now, Log: d.log.With("room", "journal"), Metrics: journal.NewMetrics(d.registry),
+		Now: d.now, Wall: d.now, Log: d.log.With("room", "journal"), Metrics: journal.NewMetrics(d.registry),
 	})
 	if err != nil {
 		return err
 	}
 	opened.add("journal", d.journal.Close)
 
-	url := string(s.Database.URL)
-	if url == "" {
-		url = "sqlite:" + filepath.Join(s.Data, "orders.db")
-	}
 	d.configs = newCatalogue(d.journal)
-	d.orders, err = store.Open(ctx, store.Config{URL: url, Criticality: d.criticality, Registerer: d.registry})
+	d.orders, err = store.Open(ctx, store.Config{URL: databaseURL(&s.Settings), Criticality: d.criticality, Registerer: d.registry})
 	if err != nil {
 		return err
 	}
 	opened.add("work orders", d.orders.Close)
+	if id := d.opts.LocalPerson; id != "" {
+		if _, err := d.orders.AddPerson(ctx, ticketing.Person{ID: id, Name: "Demo technician", Lang: s.Language}, d.now()); err != nil {
+			return err
+		}
+	}
 
 	if err := d.openInflux(); err != nil {
 		return err
@@ -251,6 +266,9 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 		}
 	}
 	if err := d.inbound.open(d, opened); err != nil {
+		return err
+	}
+	if err := d.control.open(d, opened); err != nil {
 		return err
 	}
 	return d.board.open(d, opened)
@@ -278,9 +296,15 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 	}
 	d.chains[site] = c
 	if d.influx != nil {
+		cfg := *d.influx
+		cfg.Site = site
+		writer, err := history.NewWriter(cfg)
+		if err != nil {
+			return err
+		}
 		d.outlets = append(d.outlets, &historian{
 			site: site, log: d.log.With("site", site), journal: d.journal, configs: d.configs,
-			writer: d.influx, epoch: w.Epoch(), now: w.Now,
+			writer: writer, epoch: w.Epoch(), now: w.Now,
 		})
 	}
 	return nil
@@ -299,12 +323,11 @@ func (d *Daemon) openInflux() error {
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	var err error
-	d.influx, err = history.NewWriter(history.Config{
+	d.influx = &history.Config{
 		URL: s.URL, Org: s.Org, Bucket: s.Bucket, Token: token,
 		Logger: d.log.With("room", "history"), Metrics: history.NewMetrics(d.registry),
-	})
-	return err
+	}
+	return nil
 }
 
 // criticality is asked by the store for the asset of an episode.

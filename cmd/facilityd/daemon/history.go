@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -26,12 +27,14 @@ type historian struct {
 	epoch   uint32
 	now     func() time.Time
 
-	bucket  *journal.Bucket
-	decoder *profile.Decoder
-	batch   profile.Batch
-	reader  *journal.Reader
-	at      historyState
-	saved   time.Time
+	bucket   *journal.Bucket
+	registry *devices.Registry
+	decoder  *profile.Decoder
+	batch    profile.Batch
+	reader   *journal.Reader
+	pump     atomic.Pointer[history.Pump]
+	at       historyState
+	saved    time.Time
 }
 
 // historyState is where the history goes on after a restart. Readings after it
@@ -54,6 +57,7 @@ func (h *historian) run(ctx context.Context) error {
 		Source: h, Decode: h.decode(ctx), Writer: h.writer,
 		Now: func() int64 { return h.now().UnixNano() },
 	})
+	h.pump.Store(pump)
 	err := pump.Run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -80,7 +84,8 @@ func (h *historian) restore(ctx context.Context) (err error) {
 		}
 	}
 	h.at.Config = bundle.Hash
-	h.decoder = profile.NewDecoder(bundle.Profiles, bundle.Site, devices.NewRegistry())
+	h.registry = devices.NewRegistry()
+	h.decoder = profile.NewDecoder(bundle.Profiles, bundle.Site, h.registry)
 	if h.at.Decoder != nil {
 		if err := h.decoder.Restore(h.at.Decoder); err != nil {
 			return fmt.Errorf("restore decoder of history: %w", err)
@@ -105,7 +110,12 @@ func (h *historian) decode(ctx context.Context) func([]devices.Reading, *devices
 				return dst
 			}
 			h.at.Config = bundle.Hash
-			h.decoder.Swap(bundle.Profiles, bundle.Site)
+			next, err := successor(h.decoder, bundle, h.registry)
+			if err != nil {
+				h.log.Error("history goes on with the configuration before", "error", err)
+				return dst
+			}
+			h.decoder = next
 			return dst
 		}
 		h.batch.Reset()
@@ -137,4 +147,11 @@ func (h *historian) Ack(seq uint64) error {
 		return nil
 	}
 	return h.journal.Hold(ctx, h.site, historyKey, seq+1)
+}
+
+func (h *historian) status() history.Status {
+	if p := h.pump.Load(); p != nil {
+		return p.Status()
+	}
+	return history.Status{}
 }

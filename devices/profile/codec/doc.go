@@ -30,7 +30,7 @@ const (
 	// announce.
 	MaxElements = 1 << 17
 	// MaxOutput is how many bytes decompression may give unless a profile says
-	// less.
+	// less, and how many a format may that repeats names.
 	MaxOutput = 4 << 20
 )
 

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ func MsgPack(dst, src []byte) ([]byte, error) {
 	defer msgpackDecoders.Put(d)
 	in := bytes.NewReader(src)
 	d.ResetReader(in)
-	w := msgpackWalk{d: d, in: in, size: len(src)}
+	w := msgpackWalk{d: d, in: in, src: src}
 	out := w.value(dst, 0)
 	if w.err == nil && in.Len() > 0 {
 		w.fail(w.pos(), "bytes after the value", nil)
@@ -31,13 +32,13 @@ func MsgPack(dst, src []byte) ([]byte, error) {
 }
 
 type msgpackWalk struct {
-	d    *msgpack.Decoder
-	in   *bytes.Reader
-	size int
-	err  error
+	d   *msgpack.Decoder
+	in  *bytes.Reader
+	src []byte
+	err error
 }
 
-func (w *msgpackWalk) pos() int { return w.size - w.in.Len() }
+func (w *msgpackWalk) pos() int { return len(w.src) - w.in.Len() }
 
 func (w *msgpackWalk) fail(at int, reason string, err error) {
 	if w.err == nil {
@@ -136,7 +137,28 @@ func (w *msgpackWalk) key(dst []byte) []byte {
 	return dst
 }
 
+// announced is the length that a string, binary or extension at the start of b
+// says it has. The library allocates it before it looks whether it is there.
+func announced(b []byte) (n uint64) {
+	head := 0
+	switch b[0] {
+	case msgpcode.Str8, msgpcode.Bin8, msgpcode.Ext8:
+		head = 1
+	case msgpcode.Str16, msgpcode.Bin16, msgpcode.Ext16:
+		head = 2
+	case msgpcode.Str32, msgpcode.Bin32, msgpcode.Ext32:
+		head = 4
+	}
+	for _, c := range b[1:min(len(b), 1+head)] {
+		n = n<<8 | uint64(c)
+	}
+	return n
+}
+
 func (w *msgpackWalk) scalar(dst []byte, code byte) ([]byte, error) {
+	if n := announced(w.src[w.pos():]); n > uint64(w.in.Len()) {
+		return dst, fmt.Errorf("%d bytes announced, %d left", n, w.in.Len()-1)
+	}
 	switch {
 	case code == msgpcode.Nil:
 		return append(dst, "null"...), w.d.DecodeNil()
@@ -164,7 +186,7 @@ func (w *msgpackWalk) scalar(dst []byte, code byte) ([]byte, error) {
 	case msgpcode.IsExt(code):
 		return w.extension(dst)
 	}
-	return dst, errAt("msgpack", w.pos(), "code 0x%02x is not in use", code)
+	return dst, fmt.Errorf("code 0x%02x is not in use", code)
 }
 
 func (w *msgpackWalk) extension(dst []byte) ([]byte, error) {
@@ -173,7 +195,7 @@ func (w *msgpackWalk) extension(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	if n < 0 || n > w.in.Len() {
-		return dst, errAt("msgpack", w.pos(), "extension of %d bytes, %d left", n, w.in.Len())
+		return dst, fmt.Errorf("extension of %d bytes, %d left", n, w.in.Len())
 	}
 	data := make([]byte, n)
 	if err := w.d.ReadFull(data); err != nil {

@@ -21,6 +21,7 @@ type Registers struct {
 	Start  string            `yaml:"start" json:"start,omitempty" jsonschema:"number of the first register, or the path where the payload tells it (default 0)"`
 	Format string            `yaml:"format" json:"format,omitempty" jsonschema:"array, hex, base64, bytes or auto (default: an array in JSON, else hexadecimal text)"`
 	Order  string            `yaml:"word_order" json:"word_order,omitempty" jsonschema:"of numbers in several registers: high (word first; default) or low"`
+	Swap   bool              `yaml:"byte_swap" json:"byte_swap,omitempty" jsonschema:"the two bytes of each register are exchanged (low byte first)"`
 	Items  map[string]string `yaml:"items" json:"items" jsonschema:"name: type@register, like power: u32@311; types u16 i16 u32 i32 u64 i64 f32 f64, with a trailing low or high for another word order; a register outside the answer gives nothing"`
 }
 
@@ -43,7 +44,11 @@ func (c *Registers) Compile() (Func, error) {
 	if cfg.Format == "" {
 		cfg.Format = "auto"
 	}
-	err := errors.Join(
+	var err error
+	if _, notNumber := strconv.Atoi(cfg.Start); cfg.Start != "" && cfg.Values == "" && notNumber != nil {
+		err = errors.New("start is a path only beside values")
+	}
+	err = errors.Join(err,
 		oneOf("word_order", cfg.Order, "high", "low"),
 		oneOf("format", cfg.Format, "auto", "array", "hex", "base64", "bytes"))
 	if len(cfg.Items) == 0 {
@@ -71,6 +76,11 @@ func (c *Registers) Compile() (Func, error) {
 }
 
 func (c *Registers) decode(dst, src []byte, items []registerItem) ([]byte, error) {
+	if c.Values != "" {
+		if err := CheckJSON(src); err != nil {
+			return dst, wrapAt("registers", -1, "payload", err)
+		}
+	}
 	start, err := c.first(src)
 	if err != nil {
 		return dst, err
@@ -78,6 +88,11 @@ func (c *Registers) decode(dst, src []byte, items []registerItem) ([]byte, error
 	regs, err := c.words(src)
 	if err != nil {
 		return dst, err
+	}
+	for i, w := range regs {
+		if c.Swap && w >= 0 {
+			regs[i] = w>>8 | w&0xff<<8
+		}
 	}
 	out := append(dst, '{')
 	open := len(out)
@@ -100,7 +115,7 @@ func (c *Registers) first(src []byte) (int, error) {
 		return 0, nil
 	}
 	text := c.Start
-	if _, err := strconv.Atoi(text); err != nil {
+	if _, err := strconv.Atoi(text); err != nil && c.Values != "" {
 		text = gjson.GetBytes(src, c.Start).String()
 	}
 	n, err := strconv.Atoi(text)

@@ -25,8 +25,8 @@ func (c *SenML) Compile() (Func, error) {
 }
 
 // senml resolves a SenML pack (RFC 8428, 4.6) to an array of records that stand
-// alone: n with its base name, v and s with their base values, t with its base
-// time, u with the base unit. t is in seconds as the RFC has it: below 2^28 it
+// alone: n with its base name (base and name are its two parts), v and s with
+// their base values, t with its base time, u with the base unit. t is in seconds as the RFC has it: below 2^28 it
 // counts from the time of reception. Sums are exact in decimal.
 func senml(dst, src []byte, format string) ([]byte, error) {
 	head := bytes.TrimLeft(src, " \t\r\n")
@@ -66,6 +66,10 @@ func senml(dst, src []byte, format string) ([]byte, error) {
 			out = append(out, ',')
 		}
 		out = base.resolve(out, &r)
+		if len(out)-len(dst) > MaxOutput { // a long base name comes again with each record
+			failed = errAt("senml", rec.Index, "gives more than %d bytes", MaxOutput)
+			return false
+		}
 		return true
 	})
 	if failed != nil {
@@ -159,6 +163,12 @@ func (b *senmlBase) update(r *senmlRecord) {
 func (b *senmlBase) resolve(dst []byte, r *senmlRecord) []byte {
 	dst = AppendKey(append(dst, '{'), "n")
 	dst = AppendString(dst, b.name+r.n.String())
+	if b.name != "" {
+		dst = AppendString(AppendKey(append(dst, ','), "base"), b.name)
+	}
+	if r.n.Exists() {
+		dst = AppendString(AppendKey(append(dst, ','), "name"), r.n.String())
+	}
 	unit := b.unit
 	if r.u.Exists() {
 		unit = r.u.String()

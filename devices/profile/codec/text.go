@@ -178,6 +178,9 @@ func (c *CSV) decode(dst, src []byte, sep, comment rune) ([]byte, error) {
 			out = append(out, ',')
 		}
 		out = c.row(out, row, columns)
+		if len(out)-len(dst) > MaxOutput { // a long name of a column comes again with each row
+			return dst, errAt("csv", at, "gives more than %d bytes", MaxOutput)
+		}
 	}
 }
 

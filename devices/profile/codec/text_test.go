@@ -161,18 +161,18 @@ func TestSenML(t *testing.T) {
 	f := compile(t, &SenML{})
 	run(t, f, []check{
 		{"RFC 8428 5.1.3", string(file(t, "rfc8428-5.1.3.json")),
-			`[{"n":"urn:dev:ow:10e2073a0108006:voltage","u":"V","v":120.1,"t":1276020076.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.2,"t":1276020071.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.3,"t":1276020072.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.4,"t":1276020073.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.5,"t":1276020074.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.6,"t":1276020075.001},` +
-				`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.7,"t":1276020076.001}]`},
+			`[{"n":"urn:dev:ow:10e2073a0108006:voltage","base":"urn:dev:ow:10e2073a0108006:","name":"voltage","u":"V","v":120.1,"t":1276020076.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.2,"t":1276020071.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.3,"t":1276020072.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.4,"t":1276020073.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.5,"t":1276020074.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.6,"t":1276020075.001},` +
+				`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.7,"t":1276020076.001}]`},
 		{"RFC 8428 5.1.1", `[{"n":"urn:dev:ow:10e2073a01080063","u":"Cel","v":23.1}]`,
-			`[{"n":"urn:dev:ow:10e2073a01080063","u":"Cel","v":23.1,"t":0}]`},
+			`[{"n":"urn:dev:ow:10e2073a01080063","name":"urn:dev:ow:10e2073a01080063","u":"Cel","v":23.1,"t":0}]`},
 		{"other kinds of value", `[{"bn":"d/","n":"a","vb":true},{"n":"b","vs":"x"},{"n":"c","vd":"AQI"},{"n":"d","s":5,"ut":60}]`,
-			`[{"n":"d/a","vb":true,"t":0},{"n":"d/b","vs":"x","t":0},{"n":"d/c","vd":"AQI","t":0},{"n":"d/d","s":5,"t":0,"ut":60}]`},
-		{"base value and sum", `[{"bv":20,"bs":1000,"n":"a","v":0.1},{"n":"b","s":0.5}]`, `[{"n":"a","v":20.1,"t":0},{"n":"b","s":1000.5,"t":0}]`},
+			`[{"n":"d/a","base":"d/","name":"a","vb":true,"t":0},{"n":"d/b","base":"d/","name":"b","vs":"x","t":0},{"n":"d/c","base":"d/","name":"c","vd":"AQI","t":0},{"n":"d/d","base":"d/","name":"d","s":5,"t":0,"ut":60}]`},
+		{"base value and sum", `[{"bv":20,"bs":1000,"n":"a","v":0.1},{"n":"b","s":0.5}]`, `[{"n":"a","name":"a","v":20.1,"t":0},{"n":"b","name":"b","s":1000.5,"t":0}]`},
 		{"base only", `[{"bn":"x"}]`, `[]`},
 		{"must understand", `[{"n":"a","v":1,"k_":2}]`, `error:field "k_" must be understood`},
 		{"no array", `{"n":"a"}`, "error:no pack"},
@@ -182,13 +182,13 @@ func TestSenML(t *testing.T) {
 		"87a721781b75726e3a6465763a6f773a3130653230373361303130383030363a22fb41d303a15b00106223614120050067766f6c7461676501615602fb405e066666666666"+
 			"a3006763757272656e74062402fb3ff3333333333333a3006763757272656e74062302fb3ff4cccccccccccda3006763757272656e74062202fb3ff6666666666666"+
 			"a3006763757272656e74062102f93e00a3006763757272656e74062002fb3ff999999999999aa3006763757272656e74060002fb3ffb333333333333")),
-		`[{"n":"urn:dev:ow:10e2073a0108006:voltage","u":"V","v":120.1,"t":1276020076.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.2,"t":1276020071.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.3,"t":1276020072.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.4,"t":1276020073.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.5,"t":1276020074.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.6,"t":1276020075.001},` +
-			`{"n":"urn:dev:ow:10e2073a0108006:current","u":"A","v":1.7,"t":1276020076.001}]`}})
+		`[{"n":"urn:dev:ow:10e2073a0108006:voltage","base":"urn:dev:ow:10e2073a0108006:","name":"voltage","u":"V","v":120.1,"t":1276020076.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.2,"t":1276020071.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.3,"t":1276020072.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.4,"t":1276020073.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.5,"t":1276020074.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.6,"t":1276020075.001},` +
+			`{"n":"urn:dev:ow:10e2073a0108006:current","base":"urn:dev:ow:10e2073a0108006:","name":"current","u":"A","v":1.7,"t":1276020076.001}]`}})
 }
 
 func TestRegisters(t *testing.T) {
@@ -197,6 +197,7 @@ func TestRegisters(t *testing.T) {
 	run(t, magna, []check{
 		{"pump", string(file(t, "magna3.json")), `{"energy":67881,"head":412,"hours":41234,"power":246,"starts":187}`},
 		{"no start", `{"ModbusReceived":{"Values":[1]}}`, "error:start"},
+		{"not JSON", `{"ModbusReceived":`, "error:registers: payload: json: not valid"},
 		{"no values", `{"ModbusReceived":{"StartAddress":300}}`, "error:nothing at"},
 	})
 	run(t, compile(t, &Registers{Values: "VR", Start: "ST", Items: map[string]string{"power": "f32@3053"}}), []check{
@@ -208,6 +209,12 @@ func TestRegisters(t *testing.T) {
 		{"not a number", `[null,65536]`, `{"a":null,"b":null,"c":null,"d":null}`},
 		{"odd", "FFFEFF", "error:odd number of bytes"},
 	})
+	run(t, compile(t, &Registers{Format: "bytes", Swap: true, Items: map[string]string{"a": "u32@0"}}), []check{
+		{"low byte first", "\x34\x12\x78\x56", `{"a":305419896}`},
+	})
+	if _, err := (&Registers{Start: "ST", Items: map[string]string{"a": "u16@0"}}).Compile(); err == nil {
+		t.Error("a path for start is accepted without values")
+	}
 	if _, err := (&Registers{Items: map[string]string{"a": "f16@0"}}).Compile(); err == nil {
 		t.Error("f16 is accepted")
 	}

@@ -3,12 +3,15 @@ package layout
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/facilityd/facilityd/devices/profile/codec"
 )
 
 // valueKind is what an expression must give.
@@ -91,3 +94,51 @@ var bitFunction = expr.Function("bit", func(params ...any) (any, error) {
 	}
 	return x>>n&1 == 1, nil
 }, new(func(int, int) bool))
+
+// set gives a value to expressions when one of them asks for it.
+func (s *state) set(f *field, value func() any) {
+	if _, asked := s.env[f.name]; asked {
+		s.env[f.name] = value()
+	}
+}
+
+func (s *state) run(f *field, p *vm.Program) any {
+	s.frameVar(framePos, s.pos)
+	s.frameVar(frameLeft, s.end-s.pos)
+	s.frameVar(frameSize, len(s.src))
+	v, err := s.machine.Run(p, s.env)
+	if err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		s.fail(f.name, "expression fails: %s", reason)
+		return nil
+	}
+	return v
+}
+
+func (s *state) frameVar(name string, v int) {
+	if _, asked := s.env[name]; asked {
+		s.env[name] = v
+	}
+}
+
+func (s *state) computed(dst []byte, f *field) []byte {
+	v := s.run(f, f.value)
+	if s.err != nil {
+		return dst
+	}
+	s.set(f, func() any { return v })
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "null"...)
+	case bool:
+		return codec.AppendBool(dst, v)
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10)
+	case float64:
+		return codec.AppendFloat(dst, round15(v))
+	case string:
+		return codec.AppendString(dst, v)
+	}
+	s.fail(f.name, "the expression gives a %T", v)
+	return dst
+}

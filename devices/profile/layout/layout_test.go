@@ -153,6 +153,7 @@ func TestDecode(t *testing.T) {
 		{"size out of bounds", "fields: {n: u8, v: uint(n)}", "09010203040506070809", "error:size 9 is out of bounds"},
 		{"elements without bytes", "fields: [{'v[]': [{x: u8, if: '1 > 2'}]}]", "01", "error:an element without bytes"},
 		{"too many reads", "fields: [{'a[]': [{'b[]': '= 1', count: 60000}], count: 60000}]", "", "error:more than 65536 fields"},
+		{"the same bytes again and again", "fields: [{n: u16}, {'a[]': [{r: bytes60, at: 0}], count: n}]", "ffff" + strings.Repeat("00", 60), "error:gives more than 4194304 bytes"},
 		{"field that was not read", "fields: [{a: u8, if: '1 > 2'}, {b: u8, if: a == 1}]", "01", "error:field b: expression fails"},
 		{"seek outside", "fields: [{a: u8, at: -4}]", "01", "error:offset -4 is outside of the frame"},
 		{"too large for an expression", "fields: [{a: u64}, {b: '= a'}]", "ffffffffffffffff", "error:too large for an expression"},

@@ -16,8 +16,9 @@
 // because a birth may have been missed and an alias may mean something else
 // now; an action asks the node for a rebirth, at most once per
 // Config.RebirthEvery and node. Whether it is published is the caller's
-// decision. Where it never is, Config.KeepAfterGap keeps decoding with the known
-// aliases and marks the metrics uncertain.
+// decision. A host that waited Config.KeepAfter in vain after a missing message
+// goes on with the aliases it knows and marks the metrics uncertain, so that an
+// installation that only reads is not blind after one lost message.
 //
 // STATE and command messages are not the host's input; they are passed over.
 //

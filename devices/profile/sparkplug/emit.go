@@ -2,9 +2,10 @@ package sparkplug
 
 import (
 	"strconv"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/facilityd/facilityd/devices/profile/codec"
 )
 
 // birth reads a birth certificate: the definitions of its metrics and their
@@ -52,6 +53,28 @@ type emitter struct {
 	table   *table // of the session; nil in a birth
 	birth   *birth
 	unknown string // why a metric cannot be decoded
+	joined  int    // bytes of names that were put together
+	err     error
+}
+
+// join puts the name of a template or data set before the name of a part of it.
+// The names of one message may not add up to more than codec.MaxOutput: a long
+// prefix comes again with each part.
+func (e *emitter) join(prefix string, name ...string) string {
+	all := prefix
+	for _, n := range name {
+		if all != "" {
+			all += "/"
+		}
+		all += n
+	}
+	if prefix != "" {
+		e.joined += len(all)
+	}
+	if e.joined > codec.MaxOutput {
+		e.err = &Error{0, "names of templates and data sets are too long"}
+	}
+	return all
 }
 
 // maxTemplates is how deep templates may hold templates.
@@ -87,8 +110,8 @@ func (e *emitter) metric(mt *metric, prefix string, ts uint64, hasTime bool, dep
 		return err
 	}
 	d := e.define(mt, prefix, &props)
-	if d == nil {
-		return nil
+	if d == nil || e.err != nil {
+		return e.err
 	}
 	out := Metric{
 		Source: e.source, Name: d.name, Type: d.typ, Unit: d.unit,
@@ -133,16 +156,9 @@ func (e *emitter) define(mt *metric, prefix string, props *properties) *definiti
 	if len(mt.name) == 0 {
 		return nil
 	}
-	d := &definition{name: join(prefix, mt.name), typ: mt.typ, alias: mt.alias, hasAlias: mt.hasAlias, unit: string(props.unit)}
+	d := &definition{name: e.join(prefix, string(mt.name)), typ: mt.typ, alias: mt.alias, hasAlias: mt.hasAlias, unit: string(props.unit)}
 	e.birth.defs = append(e.birth.defs, d)
 	return d
-}
-
-func join(prefix string, name []byte) string {
-	if prefix == "" {
-		return string(name)
-	}
-	return prefix + "/" + string(name)
 }
 
 func (e *emitter) lookup(mt *metric, prefix string) *definition {
@@ -162,13 +178,13 @@ func (e *emitter) lookup(mt *metric, prefix string) *definition {
 		}
 		d = e.table.byName[string(mt.name)]
 	default:
-		d = e.table.byName[join(prefix, mt.name)]
+		d = e.table.byName[e.join(prefix, string(mt.name))]
 	}
 	switch {
 	case d == nil && mt.typ == Unknown:
 		e.unknown = "metric " + strconv.Quote(string(mt.name)) + " is in no birth and has no type"
 	case d == nil:
-		d = &definition{name: join(prefix, mt.name), typ: mt.typ}
+		d = &definition{name: e.join(prefix, string(mt.name)), typ: mt.typ}
 	case mt.typ != Unknown && mt.typ != d.typ:
 		// The message says what it is.
 		d = &definition{name: d.name, typ: mt.typ, unit: d.unit}
@@ -193,8 +209,7 @@ func (e *emitter) emit(out *Metric, v *value) {
 	r.Metrics = append(r.Metrics, *out)
 }
 
-// template emits the members of a template instance. A definition is read in a
-// birth for the types of its members' names only, and emits nothing.
+// template emits the members of a template instance; a definition has no values.
 func (e *emitter) template(mt *metric, name string, ts uint64, hasTime bool, depth int) error {
 	if depth > maxTemplates {
 		return &Error{mt.value.at, "templates nested too deep"}
@@ -268,7 +283,9 @@ func (e *emitter) dataSet(out *Metric, v *value) error {
 			if err != nil {
 				return err
 			}
-			out.Name = strings.Join([]string{name, strconv.Itoa(row), columns[col]}, "/")
+			if out.Name = e.join(name, strconv.Itoa(row), columns[col]); e.err != nil {
+				return e.err
+			}
 			out.Type = types[col]
 			if cell.field == noValue {
 				e.emit(out, nil)

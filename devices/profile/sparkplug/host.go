@@ -17,11 +17,12 @@ type Config struct {
 	// RebirthEvery is how long a node is left alone after a rebirth request;
 	// default 30 s.
 	RebirthEvery time.Duration
-	// KeepAfterGap decodes with the known aliases when a sequence number is
-	// missing, and marks the metrics uncertain until the next birth. It is for
-	// installations that may not publish rebirth requests; otherwise such
-	// messages are dropped.
-	KeepAfterGap bool
+	// KeepAfter is how long data is dropped after a missing message, waiting for
+	// the birth that was asked for. When none comes, because nobody may publish
+	// the request or the node does not listen, decoding goes on with the known
+	// aliases and the metrics are marked uncertain until the next birth. Default
+	// 2 min; below 0 never.
+	KeepAfter time.Duration
 	// MaxNodes and MaxMetrics (of one node) bound memory; default 10,000 and
 	// 100,000.
 	MaxNodes, MaxMetrics int
@@ -44,8 +45,8 @@ type nodeKey struct{ group, node string }
 // node is one edge node and its session.
 type node struct {
 	nodeKey
-	alive    bool // between NBIRTH and NDEATH
-	lost     bool // a sequence number was missing since the birth
+	alive    bool  // between NBIRTH and NDEATH
+	lost     int64 // time when a sequence number was missing since the birth, 0 for never
 	hasBdSeq bool
 	bdSeq    uint64
 	seq      uint8
@@ -78,6 +79,9 @@ type definition struct {
 func NewHost(cfg Config) *Host {
 	if cfg.RebirthEvery <= 0 {
 		cfg.RebirthEvery = 30 * time.Second
+	}
+	if cfg.KeepAfter == 0 {
+		cfg.KeepAfter = 2 * time.Minute
 	}
 	if cfg.MaxNodes <= 0 {
 		cfg.MaxNodes = 10_000
@@ -235,7 +239,7 @@ func (m *message) nodeBirth() error {
 		return err
 	}
 	n.own = b.table()
-	n.alive, n.lost, n.asked = true, false, 0
+	n.alive, n.lost, n.asked = true, 0, 0
 	n.bdSeq, n.hasBdSeq = b.bdSeq, b.hasBdSeq
 	n.seq = uint8(m.p.seq)
 	m.state("", Online, m.at(), "NBIRTH")
@@ -260,11 +264,11 @@ func (m *message) nodeDeath() error {
 	case !n.alive:
 		m.out.Dropped = "death of a node that is not known to live"
 		return nil
-	case has != n.hasBdSeq || has && bdSeq != n.bdSeq:
+	case n.hasBdSeq && (!has || bdSeq != n.bdSeq):
 		m.out.Dropped = fmt.Sprintf("late will of an earlier session: bdSeq %d, session has %d", bdSeq, n.bdSeq)
 		return nil
 	}
-	n.alive, n.lost = false, false
+	n.alive, n.lost = false, 0
 	n.own = table{}
 	m.state("", Offline, m.received, "NDEATH")
 	for _, name := range slices.Sorted(maps.Keys(n.devices)) {
@@ -364,26 +368,29 @@ func (m *message) inSequence(what string) bool {
 		m.drop(what + " before the birth of the node")
 		return false
 	}
-	if !m.p.hasSeq {
-		m.unsure = n.lost
-		return !n.lost || m.h.cfg.KeepAfterGap || m.drop(what+" after a missing message")
+	if m.p.hasSeq {
+		seq := uint8(m.p.seq)
+		if seq == n.seq {
+			m.out.Dropped = "sequence number of the message before: delivered twice"
+			return false
+		}
+		expected := n.seq + 1
+		n.seq = seq
+		if seq != expected {
+			if n.lost == 0 {
+				n.lost = max(m.received, 1)
+			}
+			m.ask(fmt.Sprintf("sequence number %d, expected %d", seq, expected))
+		}
 	}
-	seq := uint8(m.p.seq)
-	if seq == n.seq {
-		m.out.Dropped = "sequence number of the message before: delivered twice"
-		return false
+	if n.lost == 0 {
+		return true
 	}
-	expected := n.seq + 1
-	n.seq = seq
-	if seq != expected {
-		n.lost = true
-		m.ask(fmt.Sprintf("sequence number %d, expected %d", seq, expected))
+	if wait := m.h.cfg.KeepAfter; wait < 0 || m.received-n.lost < int64(wait) {
+		return m.drop(what + " after a missing message")
 	}
-	if n.lost && !m.h.cfg.KeepAfterGap {
-		m.drop(what + " after a missing message")
-		return false
-	}
-	m.unsure = n.lost
+	m.ask(what + " after a missing message")
+	m.unsure = true
 	return true
 }
 

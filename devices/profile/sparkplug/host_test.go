@@ -216,13 +216,23 @@ func TestSequenceGapDropsUntilTheNextBirth(t *testing.T) {
 	))
 }
 
-func TestKeepAfterGapMarksMetricsUncertain(t *testing.T) {
-	session(t, Config{KeepAfterGap: true}, append(born[:2:2],
-		step{ndata, pay(9, speed(6)), 0, []string{"g/n speed=6 uncertain", "ask spBv1.0/g/NCMD/n: sequence number 9, expected 2"}},
-		step{ddata, pay(10, metricMsg("", 2, Unknown).varint(14, 0)), 0, []string{"g/n/d on=false uncertain"}},
-		step{nbirth, pay(0, bd(7), speed(8)), 0, []string{"g/n online", "g/n/d unknown", "g/n speed=8"}},
-		step{ndata, pay(1, speed(9)), 0, []string{"g/n speed=9"}},
-	))
+func TestWithoutAnAnswerMetricsAreUncertain(t *testing.T) {
+	ask := func(why string) string { return "ask spBv1.0/g/NCMD/n: " + why }
+	steps := append(born[:2:2],
+		step{ndata, pay(9, speed(6)), 0, []string{ask("sequence number 9, expected 2"), "dropped: data after a missing message"}},
+		step{ndata, pay(10, speed(6)), time.Minute, []string{ask("data after a missing message"), "dropped: data after a missing message"}},
+		step{ndata, pay(11, speed(7)), 2 * time.Minute, []string{"g/n speed=7 uncertain", ask("data after a missing message")}},
+		step{ddata, pay(12, metricMsg("", 2, Unknown).varint(14, 0)), 2*time.Minute + time.Second, []string{"g/n/d on=false uncertain"}},
+		step{ddata, pay(13, metricMsg("", 77, Unknown).varint(14, 0)), 3 * time.Minute, []string{ask("data after a missing message"), "dropped: unknown alias 77"}},
+		step{nbirth, pay(0, bd(7), speed(8)), 4 * time.Minute, []string{"g/n online", "g/n/d unknown", "g/n speed=8"}},
+		step{ndata, pay(1, speed(9)), 4 * time.Minute, []string{"g/n speed=9"}},
+	)
+	session(t, Config{}, steps)
+	steps = append(born[:2:2],
+		step{ndata, pay(9, speed(6)), 0, []string{ask("sequence number 9, expected 2"), "dropped: data after a missing message"}},
+		step{ndata, pay(10, speed(6)), time.Hour, []string{ask("data after a missing message"), "dropped: data after a missing message"}},
+	)
+	session(t, Config{KeepAfter: -1}, steps)
 }
 
 func TestSequenceWrapsAt256(t *testing.T) {
@@ -244,6 +254,15 @@ func TestLateWillChangesNothing(t *testing.T) {
 		step{ndeath, pay(-1, bd(8)), time.Hour, []string{"dropped: death of a node that is not known to live"}},
 		step{ndata, pay(2, speed(6)), time.Hour, []string{"ask spBv1.0/g/NCMD/n: data before the birth of the node", "dropped: data before the birth of the node"}},
 	))
+}
+
+func TestDeathOfANodeWithoutBdSeq(t *testing.T) {
+	session(t, Config{}, []step{
+		{nbirth, pay(0, speed(5)), 0, []string{"g/n online", "g/n speed=5"}},
+		{ndeath, pay(-1, bd(3)), 0, []string{"g/n offline"}},
+		{nbirth, pay(0, bd(4)), 0, []string{"g/n online"}},
+		{ndeath, pay(-1), 0, []string{"dropped: late will of an earlier session: bdSeq 0, session has 4"}},
+	})
 }
 
 func TestDeathsTakeTheRightTime(t *testing.T) {
@@ -483,6 +502,17 @@ func TestBounds(t *testing.T) {
 		if got := say(t, h, c.topic, c.p, 0); !strings.Contains(strings.Join(got, "\n"), c.want) {
 			t.Errorf("%s: %v, want %s", c.topic, got, c.want)
 		}
+	}
+}
+
+func TestLongNamesAreBounded(t *testing.T) {
+	set := pb{}.varint(1, 1).text(2, "n").varint(3, uint64(Int8))
+	for range 1 << 12 {
+		set = set.msg(4, pb{}.msg(1, pb{}.varint(1, 1)))
+	}
+	got := say(t, NewHost(Config{}), nbirth, pay(0, metricMsg(strings.Repeat("n", 1<<15), -1, DataSet).msg(17, set)), 0)
+	if len(got) != 1 || !strings.Contains(got[0], "names of templates and data sets are too long") {
+		t.Errorf("got %d lines", len(got))
 	}
 }
 

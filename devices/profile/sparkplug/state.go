@@ -9,7 +9,7 @@ import (
 )
 
 // stateVersion is the first byte of a saved state.
-const stateVersion = 1
+const stateVersion = 2
 
 // AppendState appends the sessions of all nodes, in the order of their names,
 // so that equal hosts give equal bytes.
@@ -23,8 +23,9 @@ func (h *Host) AppendState(dst []byte) []byte {
 		n := h.nodes[k]
 		dst = appendText(dst, n.group)
 		dst = appendText(dst, n.node)
-		dst = append(dst, flags(n.alive, n.lost, n.hasBdSeq), n.seq)
+		dst = append(dst, flags(n.alive, n.hasBdSeq), n.seq)
 		dst = binary.AppendUvarint(dst, n.bdSeq)
+		dst = binary.AppendVarint(dst, n.lost)
 		dst = binary.AppendVarint(dst, n.asked)
 		dst = n.own.append(dst)
 		dst = binary.AppendUvarint(dst, uint64(len(n.devices)))
@@ -74,8 +75,8 @@ func (h *Host) Restore(state []byte) error {
 		k := nodeKey{r.text(), r.text()}
 		n := &node{nodeKey: k, devices: map[string]*device{}}
 		f := r.octet()
-		n.alive, n.lost, n.hasBdSeq = f&1 != 0, f&2 != 0, f&4 != 0
-		n.seq, n.bdSeq, n.asked = r.octet(), r.uvarint(), r.varint()
+		n.alive, n.hasBdSeq = f&1 != 0, f&2 != 0
+		n.seq, n.bdSeq, n.lost, n.asked = r.octet(), r.uvarint(), r.varint(), r.varint()
 		n.own = r.table()
 		for range r.count() {
 			d := &device{name: r.text()}

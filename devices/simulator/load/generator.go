@@ -28,10 +28,7 @@ const (
 	Cool = 60.0
 )
 
-// DoorFault is the fault code that events of an excursion have.
-const DoorFault = 2
-
-// Points is how many points a message has, besides time and sequence number.
+// Points is how many points a message has, besides time and seq.
 const Points = 7
 
 // Generator makes the messages of a load. It is not for several goroutines.
@@ -65,7 +62,7 @@ func New(cfg Config) *Generator {
 	for i := range g.topics {
 		class, kind := "pump", "telemetry"
 		if !g.Timed(i) {
-			class, kind = "elevator", "event"
+			class, kind = "gate", "event"
 		}
 		g.topics[i] = fmt.Sprintf("facility/%s/%s/%s", class, g.Device(i), kind)
 	}
@@ -107,15 +104,13 @@ func (g *Generator) Append(dst []byte, device, seq int) []byte {
 	// A slow wave, different for every device, makes values that are no constants.
 	wave := int64((seq*13 + device*7) % 100)
 	if !g.Timed(device) {
-		dst = append(dst, `{"seq":`...)
-		dst = strconv.AppendInt(dst, int64(seq), 10)
 		if out {
-			dst = append(dst, `,"fault_code":2,"car_status":false,"door_closed":false,"passenger_present":true,"machine_room_temp":`...)
+			dst = append(dst, `{"obstruction":true,"gate_cmd":"open","at_open":false,"moving":true,"motion_time":`...)
 		} else {
-			dst = append(dst, `,"fault_code":0,"car_status":true,"door_closed":true,"passenger_present":true,"machine_room_temp":`...)
+			dst = append(dst, `{"access_granted":"plate","gate_cmd":"open","at_open":true,"moving":false,"motion_time":`...)
 		}
-		dst = appendTenths(dst, 250+wave)
-		dst = append(dst, `,"run_count":`...)
+		dst = appendTenths(dst, 27+wave/20)
+		dst = append(dst, `,"cycle_count":`...)
 		dst = strconv.AppendInt(dst, int64(100_000+seq), 10)
 	} else {
 		if g.round != seq {

@@ -14,11 +14,13 @@
 //	    topic: facility/pump/{device}/telemetry
 //	    fields:
 //	      current: Current
-//	      flow: {column: Volume Flow RateRMS, scale: 0.06}   # L/min → m³/h
+//	      flow: {column: Volume Flow RateRMS, unit: L/min}   # becomes the role's m3/h
 //
 // A time format is rfc3339, unix, unix_ms, or a layout of Go's package time;
 // times without an offset are read in the zone. A device and a topic may take
-// words from columns: {device}, {Any Column}. Every row becomes one message of
+// words from columns: {device}, {Any Column}. A field may be scaled
+// (value × scale + offset) and then converted from its `unit` to the unit of the
+// role that its key names, or to the one given by `as`. Every row becomes one message of
 // each entry of messages; with `batch: 60` sixty rows are collected and published
 // as one JSON array, as devices do that send once an hour. Cells that are empty or
 // in `missing` leave their key out.

@@ -62,6 +62,8 @@ type fieldEntry struct {
 	Column string  `yaml:"column"`
 	Scale  float64 `yaml:"scale"`
 	Offset float64 `yaml:"offset"`
+	Unit   string  `yaml:"unit"`
+	As     string  `yaml:"as"`
 	Text   bool    `yaml:"text"`
 }
 
@@ -99,6 +101,7 @@ type field struct {
 	column string
 	scale  float64
 	offset float64
+	unit   *devices.Conversion // applied after scale and offset; nil for none
 	text   bool
 }
 
@@ -216,13 +219,13 @@ func (e *messageEntry) compile(bad, warn report) message {
 		if f.Column == "" {
 			bad(pos, "column: the header of a column", "field %s names no column", key)
 		}
-		if f.Text && (f.Scale != 0 || f.Offset != 0) {
-			bad(pos, "leave out text, or scale and offset", "field %s is a text and cannot be scaled", key)
+		if f.Text && (f.Scale != 0 || f.Offset != 0 || f.Unit != "") {
+			bad(pos, "leave out text, or scale, offset and unit", "field %s is a text and cannot be scaled", key)
 		}
 		if generic && devices.RoleByName(key) == nil {
 			warn(pos, diag.DidYouMean(key, roleNames()), "%q is no role: the generic profile will not know it", key)
 		}
-		m.fields = append(m.fields, field{pos: pos, key: key, column: f.Column, scale: cmp.Or(f.Scale, 1), offset: f.Offset, text: f.Text})
+		m.fields = append(m.fields, field{pos: pos, key: key, column: f.Column, scale: cmp.Or(f.Scale, 1), offset: f.Offset, unit: f.conversion(key, bad), text: f.Text})
 	}
 	slices.SortFunc(m.fields, func(a, b field) int { // as they are written
 		return cmp.Or(cmp.Compare(a.pos.Line, b.pos.Line), cmp.Compare(a.pos.Column, b.pos.Column))
@@ -240,6 +243,40 @@ func (e *messageEntry) compile(bad, warn report) message {
 		m.constants = append(m.constants, e.Constants[k]...)
 	}
 	return m
+}
+
+// conversion is from the recorded unit to the one given by `as`, or to the unit
+// of the role that the key names.
+func (f *fieldEntry) conversion(key string, bad report) *devices.Conversion {
+	if f.Unit == "" {
+		if f.As != "" {
+			bad(f.Pos, "unit: what the recording has", "field %s says as, but no unit", key)
+		}
+		return nil
+	}
+	as := f.As
+	if r := devices.RoleByName(key); as == "" && r != nil {
+		as = r.Unit
+	}
+	if as == "" {
+		bad(f.Pos, "as: the unit to publish", "%q is no role with a unit: what should %s become?", key, f.Unit)
+		return nil
+	}
+	from, to := devices.UnitByCode(f.Unit), devices.UnitByCode(as)
+	if from == nil || to == nil {
+		unknown := f.Unit
+		if from != nil {
+			unknown = as
+		}
+		bad(f.Pos, diag.DidYouMean(unknown, devices.UnitWords()), "unknown unit %q", unknown)
+		return nil
+	}
+	c, err := devices.Convert(from, to, false)
+	if err != nil {
+		bad(f.Pos, "", "field %s: %v", key, err)
+		return nil
+	}
+	return &c
 }
 
 func roleNames() []string {

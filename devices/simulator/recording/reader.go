@@ -309,11 +309,14 @@ func (m *message) payload(row []string, at []int, mp *Map, shown time.Time) []by
 // makes of it is what is being tried.
 func (f *field) append(b []byte, cell string) []byte {
 	b = appendKey(b, f.key)
-	if f.scale == 1 && f.offset == 0 && isNumber(cell) {
+	if f.scale == 1 && f.offset == 0 && f.unit == nil && isNumber(cell) {
 		return append(b, cell...)
 	}
 	v, err := strconv.ParseFloat(cell, 64)
 	v = v*f.scale + f.offset
+	if f.unit != nil {
+		v = f.unit.Apply(v)
+	}
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return appendText(b, cell)
 	}

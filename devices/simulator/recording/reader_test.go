@@ -24,7 +24,7 @@ messages:
     topic: facility/pump/{device}/telemetry
     fields:
       current: Amps
-      flow: {column: Flow, scale: 0.06, offset: 1}
+      flow: {column: Flow, unit: L/min, offset: 50, scale: 0.5}
       floor: {column: Note, text: true}
     constants: {running: true, speed: 1450, tag: "0010"}
 `
@@ -76,11 +76,11 @@ func TestRowsBecomeMessages(t *testing.T) {
 		opt  Options
 		want string
 	}{
-		{"moved", Options{Start: start}, `0s facility/pump/p-1/telemetry q1 {"time":"2026-05-01T12:00:00.000Z","current":4.50,"flow":7,"floor":"says \"hm\"; twice",` + rest +
+		{"moved", Options{Start: start}, `0s facility/pump/p-1/telemetry q1 {"time":"2026-05-01T12:00:00.000Z","current":4.50,"flow":6,"floor":"says \"hm\"; twice",` + rest +
 			`30s facility/pump/p-2/telemetry q1 {"time":"2026-05-01T12:00:30.000Z",` + rest +
 			`30s facility/pump/p-1__/telemetry q1 {"time":"2026-05-01T12:00:10.000Z","current":7,"flow":"-","floor":"b",` + rest +
 			`1m0s facility/pump/p-1/telemetry q1 {"time":"2026-05-01T12:01:00.000Z",` + rest},
-		{"kept and fast", Options{Speed: 60}, `0s facility/pump/p-1/telemetry q1 {"time":"2024-03-01T08:00:00.000+08:00","current":4.50,"flow":7,"floor":"says \"hm\"; twice",` + rest +
+		{"kept and fast", Options{Speed: 60}, `0s facility/pump/p-1/telemetry q1 {"time":"2024-03-01T08:00:00.000+08:00","current":4.50,"flow":6,"floor":"says \"hm\"; twice",` + rest +
 			`500ms facility/pump/p-2/telemetry q1 {"time":"2024-03-01T08:00:30.000+08:00",` + rest +
 			`500ms facility/pump/p-1__/telemetry q1 {"time":"2024-03-01T08:00:10.000+08:00","current":7,"flow":"-","floor":"b",` + rest +
 			`1s facility/pump/p-1/telemetry q1 {"time":"2024-03-01T08:01:00.000+08:00",` + rest},

@@ -61,6 +61,9 @@ func Shared(dir string) string {
 	if s := os.Getenv("FACILITYD_SHARED"); s != "" {
 		return s
 	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return filepath.Join(filepath.Dir(dir), "shared")

@@ -88,6 +88,7 @@ var cases = []struct {
 	{"done while the fault holds needs a reason", (*env).stillHolds},
 	{"what rules must know is queued with its cause", (*env).facts},
 	{"a fault that returns within the warranty re-opens its order", (*env).warranty},
+	{"time confirms a repair and closes the order, and the warranty re-opens it", (*env).review},
 	{"merging moves the open episodes", (*env).merge},
 	{"lists page without gaps and open items are never hidden by a time filter", (*env).pages},
 	{"tokens are hashed, replaced and revoked", (*env).tokens},
@@ -413,6 +414,56 @@ func (e *env) warranty() {
 	o = e.one()
 	if o.State != ticketing.Open || o.Revisits != 1 || o.Tier != ticketing.P2 || !o.DoneAt.IsZero() {
 		e.Errorf("the fault came back: %+v", o)
+	}
+}
+
+func (e *env) review() {
+	known := true
+	r := store.Reviewer{
+		Template: func(string) *ticketing.Template {
+			return &ticketing.Template{Verify: ticketing.Verification{For: time.Hour}}
+		},
+		Observe: func(*ticketing.Order, string) ticketing.Observation { return ticketing.Observation{Known: known} },
+		SignOff: time.Hour,
+	}
+	pass := func(d time.Duration, want ticketing.State) {
+		e.Helper()
+		if _, err := e.s.Review(e.ctx, "demo", 1, T0.Add(d), r); err != nil {
+			e.Fatal(err)
+		}
+		if o := e.one(); o.State != want {
+			e.Fatalf("after %s the order is %s, want %s", d, o.State, want)
+		}
+	}
+	e.apply(Step("pump-1", "motor.overload", 10, 10, rules.Active, rules.Medium), Step("pump-1", "motor.overload", 10, 60, rules.Cleared, rules.Medium))
+	e.must(e.one(), ticketing.Command{Verb: ticketing.DoDone, Arrived: T0.Add(2 * time.Minute)})
+	pass(time.Hour, ticketing.Done)
+	known = false
+	pass(90*time.Minute, ticketing.Done)
+	pass(10*time.Hour, ticketing.Done)
+	known = true
+	pass(11*time.Hour, ticketing.Verified) // the hour to see had been seen before the silence
+	if n, err := e.s.Review(e.ctx, "demo", 1, T0.Add(11*time.Hour), r); n != 0 || err != nil {
+		e.Errorf("the same moment again changed %d orders, %v", n, err)
+	}
+	if _, err := e.s.Review(e.ctx, "demo", 9, T0.Add(20*time.Hour), r); !errors.Is(err, store.ErrFenced) {
+		e.Errorf("a worker without the site reviewed: %v", err)
+	}
+	pass(12*time.Hour, ticketing.Closed)
+	late := uint64((3 * 24 * time.Hour).Seconds())
+	e.apply(Step("pump-1", "motor.overload", late, late, rules.Active, rules.Medium))
+	if o := e.one(); o.State != ticketing.Open || o.Revisits != 1 {
+		e.Errorf("within the warranty: %+v", o)
+	}
+	e.apply(Step("pump-1", "motor.overload", late, late+1, rules.Cleared, rules.Medium))
+	e.must(e.one(), ticketing.Command{Verb: ticketing.DoDone})
+	from := 3*24*time.Hour + time.Hour
+	pass(from+2*time.Hour, ticketing.Verified)
+	pass(from+4*time.Hour, ticketing.Closed)
+	later := late + uint64((9 * 24 * time.Hour).Seconds())
+	e.apply(Step("pump-1", "motor.overload", later, later, rules.Active, rules.Medium))
+	if n := len(allOrders(e, e.s)); n != 2 {
+		e.Errorf("after the warranty there are %d orders, want a new one", n)
 	}
 }
 

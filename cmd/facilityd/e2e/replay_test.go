@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/journal"
+	"github.com/facilityd/facilityd/devices/profile"
+	"github.com/facilityd/facilityd/rules"
+
+	shippedprofiles "github.com/facilityd/facilityd/configs/profiles"
+	shippedrules "github.com/facilityd/facilityd/configs/rules"
+)
+
+// arrival is one message of a numbered load, by device and number.
+type arrival struct {
+	device string
+	seq    int
+}
+
+// replayed is what a journal holds and what an empty engine makes of it.
+type replayed struct {
+	journaled   []arrival // every message, in order
+	decoded     []arrival // without those that the journal marks as redelivered
+	readings    map[string]int
+	transitions []rules.Transition
+}
+
+// bytes is everything the engine said, for comparing runs.
+func (r *replayed) bytes(t *testing.T) string {
+	t.Helper()
+	text, err := json.Marshal(r.transitions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	deviceOf = regexp.MustCompile(`^facility/[a-z]+/([^/]+)/`)
+	seqOf    = regexp.MustCompile(`"seq":(\d+)`)
+)
+
+// replay reads a journal that no daemon has open from its beginning, through a
+// decoder and an engine that know nothing, with the configuration of the settings
+// file.
+func replay(t *testing.T, settingsFile, dataDir, site string) *replayed {
+	t.Helper()
+	settings, list := configs.LoadSettings(settingsFile, nil, nil)
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	contents, list := configs.ReadContents(&settings.Settings, configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS})
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	bundle, list := configs.Compile(contents[0])
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	j, err := journal.Open(journal.Config{Dir: filepath.Join(dataDir, "journal"), Reserve: -1, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	first, last, _, err := j.Bounds(ctx, site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first > 1 {
+		t.Fatalf("the journal begins at %d", first)
+	}
+	reader, err := j.Read(ctx, site, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+
+	registry := devices.NewRegistry()
+	decoder := profile.NewDecoder(bundle.Profiles, bundle.Site, registry)
+	engine := rules.NewEngine(bundle.Rules, bundle.Site, registry)
+	out := &replayed{readings: make(map[string]int)}
+	var batch profile.Batch
+	for seq := uint64(0); seq < last; {
+		rec, err := reader.Next(ctx)
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("the journal ends at %d of %d", seq, last)
+			}
+			t.Fatal(err)
+		}
+		seq = rec.Seq
+		for i := range rec.Messages {
+			m := &rec.Messages[i]
+			device, number := deviceOf.FindStringSubmatch(m.Topic), seqOf.FindSubmatch(m.Payload)
+			if device == nil || number == nil {
+				t.Fatalf("record %d holds a message of nobody: %s %s", seq, m.Topic, m.Payload)
+			}
+			n, _ := strconv.Atoi(string(number[1]))
+			a := arrival{device[1], n}
+			out.journaled = append(out.journaled, a)
+			if !m.Redelivered {
+				out.decoded = append(out.decoded, a)
+			}
+		}
+		if rec.Kind == devices.ConfigVersion {
+			if rec.Config != bundle.Hash {
+				t.Fatalf("record %d puts configuration %s in force, the files are %s", seq, rec.Config, bundle.Hash)
+			}
+			next := profile.NewDecoder(bundle.Profiles, bundle.Site, registry)
+			if err := next.Restore(decoder.AppendState(nil)); err != nil {
+				t.Fatal(err)
+			}
+			decoder = next
+			out.transitions = append(out.transitions, slices.Clone(engine.Swap(rec, bundle.Rules, bundle.Site))...)
+			continue
+		}
+		batch.Reset()
+		decoder.Decode(rec, &batch)
+		for i := range batch.Readings {
+			p := batch.Readings[i].Point
+			out.readings[p.Device.Class+" "+p.Name]++
+		}
+		out.transitions = append(out.transitions, slices.Clone(engine.Apply(rec, batch.Readings))...)
+	}
+	return out
+}
+
+// perDevice gives the numbers of each device in the order of arrival.
+func perDevice(all []arrival) map[string][]int {
+	m := make(map[string][]int)
+	for _, a := range all {
+		m[a.device] = append(m[a.device], a.seq)
+	}
+	return m
+}
+
+// episodes folds the transitions into what the API must tell.
+func (r *replayed) episodes() []episode {
+	byID := make(map[string]*episode)
+	for i := range r.transitions {
+		tr := &r.transitions[i]
+		id := tr.Episode.String()
+		e := byID[id]
+		if e == nil {
+			e = &episode{ID: id, Asset: tr.Episode.Asset, FaultClass: tr.Episode.FaultClass, ActiveAt: time.Unix(0, tr.At).UTC()}
+			byID[id] = e
+		}
+		e.Phase, e.Severity, e.Rule, e.Onset = tr.Phase.String(), tr.Severity.String(), tr.Rule, time.Unix(0, tr.Onset).UTC()
+		if tr.Phase == rules.Cleared {
+			e.ClearedAt = time.Unix(0, tr.At).UTC()
+		}
+	}
+	var out []episode
+	for _, e := range byID {
+		out = append(out, *e)
+	}
+	slices.SortFunc(out, func(a, b episode) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/board"
+)
+
+func orderCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "order",
+		Short: "Look at work orders and work on them, through the API of a running daemon",
+		Long: `Speaks to the API of a running facilityd, on this machine or another. Beyond
+loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.PersistentFlags().String("url", "http://127.0.0.1:8080", "address of the daemon's board and API")
+	cmd.PersistentFlags().String("token-file", "", "file that holds a person's token (default FACILITYD_TOKEN)")
+	cmd.AddCommand(orderListCommand(), orderShowCommand())
+	for _, v := range orderVerbs {
+		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short))
+	}
+	return cmd
+}
+
+// orderVerbs are the commands of people, each with the argument after the order
+// that it cannot do without: the name of a field of its body.
+var orderVerbs = []struct {
+	verb  ticketing.Verb
+	args  string
+	short string
+}{
+	{ticketing.DoAccept, "", "Take an order"},
+	{ticketing.DoArrive, "", "Say that you are at the asset"},
+	{ticketing.DoWait, "reason", "Say why work cannot go on: parts, access, contractor or weather"},
+	{ticketing.DoResume, "", "Say that work goes on"},
+	{ticketing.DoNote, "text", "Add a note"},
+	{ticketing.DoDone, "", "Report the job done"},
+	{ticketing.DoRefuse, "reason", "Refuse the reported work: a re-visit"},
+	{ticketing.DoCancel, "reason", "Say that it is not a job: false_alarm, duplicate or known"},
+	{ticketing.DoReassign, "person", "Give the order to a person"},
+	{ticketing.DoMerge, "into", "Make the order part of another one"},
+}
+
+func orderListCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List open orders, the most urgent first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sort := ticketing.ByUrgency
+			if all {
+				sort = ticketing.ByNewest
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ORDER\tTIER\tSTATE\tASSET\tFAULT\tSINCE\tWITH")
+			for cursor := ""; ; {
+				var page board.List[board.WorkOrder]
+				q := url.Values{"sort": {string(sort)}, "limit": {"500"}, "cursor": {cursor}}
+				if cursor == "" {
+					q.Del("cursor")
+				}
+				if _, err := askAPI(cmd, http.MethodGet, "/work-orders?"+q.Encode(), nil, nil, &page); err != nil {
+					return err
+				}
+				for _, o := range page.Items {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Number, o.Tier, o.State, o.Asset, o.FaultClass, o.Onset.Local().Format("2006-01-02 15:04"), o.Assignee)
+				}
+				if cursor = page.Next; cursor == "" {
+					return w.Flush()
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "closed and cancelled ones too, the newest first")
+	return cmd
+}
+
+func orderShowCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show ORDER",
+		Short: "Show one order with its log",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var o board.WorkOrderDetail
+			if _, err := askAPI(cmd, http.MethodGet, "/work-orders/"+url.PathEscape(args[0]), nil, nil, &o); err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if asJSON {
+				e := json.NewEncoder(out)
+				e.SetIndent("", "  ")
+				return e.Encode(o)
+			}
+			fmt.Fprintf(out, "%s  %s  %s  version %d\n%s: %s\n%s\n\n", o.Number, o.Tier, o.State, o.Version, o.AssetName.EN, o.Title.EN, o.Why.EN)
+			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			for _, e := range o.Log {
+				by := e.By
+				if by == "" {
+					by = "facilityd"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.TrimSpace(e.Reason+" "+e.Text))
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as the API gives it, with all evidence")
+	return cmd
+}
+
+func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
+	var text, reason, key string
+	var at time.Time
+	var version int
+	var cleared bool
+	var days int
+	use, n := string(verb)+" ORDER", 1
+	if arg != "" {
+		use, n = use+" "+strings.ToUpper(arg), 2
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(n),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := "/work-orders/" + url.PathEscape(args[0])
+			if version == 0 {
+				var o board.WorkOrderDetail
+				if _, err := askAPI(cmd, http.MethodGet, path, nil, nil, &o); err != nil {
+					return err
+				}
+				version = o.Version
+			}
+			body := map[string]any{"version": version}
+			if arg != "" {
+				body[arg] = args[1]
+			}
+			for field, value := range map[string]string{"text": text, "reason": reason} {
+				if value != "" {
+					body[field] = value
+				}
+			}
+			if !at.IsZero() {
+				body["at"] = at
+			}
+			if cleared {
+				body["cleared"] = true
+			}
+			if days > 0 {
+				body["until"] = time.Now().AddDate(0, 0, days)
+			}
+			if key == "" {
+				key = rand.Text()
+			}
+			var o board.WorkOrder
+			head := map[string]string{"Idempotency-Key": key}
+			if _, err := askAPI(cmd, http.MethodPost, path+"/"+string(verb), head, body, &o); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is %s (version %d)\n", o.Number, o.State, o.Version)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&version, "version", 0, "version of the order that you had seen (default: the one now)")
+	f.StringVar(&key, "key", "", "idempotency key: give the same one when you try again (default: a new one)")
+	f.TimeVar(&at, "at", time.Time{}, []string{time.RFC3339}, "time of the action, when it was earlier")
+	if arg != "text" && verb != ticketing.DoAccept && verb != ticketing.DoArrive && verb != ticketing.DoResume && verb != ticketing.DoRefuse {
+		f.StringVar(&text, "text", "", "what to say with it")
+	}
+	switch verb {
+	case ticketing.DoDone:
+		f.StringVar(&reason, "reason", "", "why it is done although the fault still holds")
+		f.BoolVar(&cleared, "cleared", false, "a competent person has looked: nobody is in danger, the fault is gone")
+	case ticketing.DoCancel:
+		f.IntVar(&days, "days", 0, "for how many days a known fault is shelved")
+	}
+	return cmd
+}
+
+// askAPI makes one call; a problem document becomes an error that says it all.
+func askAPI(cmd *cobra.Command, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
+	base, _ := cmd.Flags().GetString("url")
+	var in io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		in = bytes.NewReader(data)
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+"/api/v1"+path, in)
+	if err != nil {
+		return nil, fmt.Errorf("--url %s: %w", base, err)
+	}
+	if in != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range head {
+		r.Header.Set(k, v)
+	}
+	token, err := apiToken(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("ask facilityd: %w; is it running, and is --url right?", err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("ask facilityd: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return resp, problemError(resp, data)
+	}
+	if err := json.Unmarshal(data, answer); err != nil {
+		return resp, fmt.Errorf("read the answer of %s: %w", base, err)
+	}
+	return resp, nil
+}
+
+func problemError(resp *http.Response, data []byte) error {
+	var p board.Conflict
+	if err := json.Unmarshal(data, &p); err != nil || p.Detail == "" {
+		return fmt.Errorf("facilityd answered %s", resp.Status)
+	}
+	lines := []string{p.Detail}
+	for _, e := range p.Errors {
+		if e.Message != "" && !strings.Contains(p.Detail, e.Message) {
+			lines = append(lines, e.Location+": "+e.Message)
+		}
+	}
+	for _, e := range p.Changed {
+		lines = append(lines, fmt.Sprintf("  since then: %s %s by %s", e.At.Local().Format("15:04:05"), e.Kind, e.By))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+func apiToken(cmd *cobra.Command) (string, error) {
+	path, _ := cmd.Flags().GetString("token-file")
+	if path == "" {
+		return os.Getenv("FACILITYD_TOKEN"), nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read --token-file: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
+	"github.com/facilityd/facilityd/configs/messages"
+	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/store"
+)
+
+func personCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "person",
+		Short: "Who may read the board and work on orders",
+		Args:  cobra.NoArgs,
+	}
+	cmd.AddCommand(personAddCommand(), personListCommand(), personRevokeCommand())
+	return cmd
+}
+
+func personAddCommand() *cobra.Command {
+	var name, lang string
+	cmd := &cobra.Command{
+		Use:   "add ID",
+		Short: "Make a person and print the token, this once",
+		Long: `Makes a person with a token for board and API. The token is printed this once; the
+database keeps only its hash. Adding a person again gives a new token and ends
+the old one.`,
+		Example: `  facilityd person add li.na --name "Li Na" --lang zh`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if lang != "" && lang != messages.Languages[0] && lang != messages.Languages[1] {
+				return fmt.Errorf("--lang %s: use one of %v", lang, messages.Languages)
+			}
+			return withOrders(cmd, func(s *store.Store) error {
+				token, err := s.AddPerson(cmd.Context(), ticketing.Person{ID: args[0], Name: name, Lang: lang}, time.Now())
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), token)
+				fmt.Fprintf(cmd.ErrOrStderr(), "This is the token of %s. It is shown this once: give it to the person, who signs in with it on the board.\n", args[0])
+				return nil
+			})
+		},
+	}
+	settingsFlags(cmd)
+	cmd.Flags().StringVar(&name, "name", "", "name for people to read (default the id)")
+	cmd.Flags().StringVar(&lang, "lang", "", "language of the person: en or zh (default the browser's)")
+	return cmd
+}
+
+func personListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the persons",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withOrders(cmd, func(s *store.Store) error {
+				list, err := s.Persons(cmd.Context())
+				if err != nil {
+					return err
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "ID\tNAME\tLANGUAGE\tSINCE\tTOKEN")
+				for _, p := range list {
+					state := "good"
+					if !p.Revoked.IsZero() {
+						state = "revoked " + p.Revoked.Format(time.DateOnly)
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, p.Name, p.Lang, p.Created.Format(time.DateOnly), state)
+				}
+				return w.Flush()
+			})
+		},
+	}
+	settingsFlags(cmd)
+	return cmd
+}
+
+func personRevokeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke ID",
+		Short: "End a person's token; what the person did stays in the logs",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withOrders(cmd, func(s *store.Store) error {
+				return s.RevokePerson(cmd.Context(), args[0], time.Now())
+			})
+		},
+	}
+	settingsFlags(cmd)
+	return cmd
+}
+
+// withOrders opens the database of the settings for one command.
+func withOrders(cmd *cobra.Command, f func(*store.Store) error) error {
+	e, err := loadSettings(cmd)
+	if err != nil {
+		return err
+	}
+	s, err := daemon.OpenOrders(cmd.Context(), &e.Settings)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(s), s.Close())
+}

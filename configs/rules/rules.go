@@ -1,0 +1,10 @@
+// Package shipped holds the rules that ship with facilityd, one file per kind of
+// equipment. They are the defaults: a directory of an installation adds to them.
+package shipped
+
+import "embed"
+
+// FS has every shipped rule file at its root.
+//
+//go:embed *.yaml
+var FS embed.FS

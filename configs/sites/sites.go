@@ -1,0 +1,9 @@
+// Package sites holds the site files that are shipped.
+package sites
+
+import _ "embed"
+
+// Demo is Harbour Court, the estate of facilityd demo.
+//
+//go:embed demo.yaml
+var Demo []byte

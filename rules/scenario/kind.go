@@ -1,0 +1,204 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/rules"
+)
+
+// Kind is one of the ten ways in which a rule is tried.
+type Kind string
+
+// The kinds. Written is what the author wrote; the others are made from it.
+const (
+	Written     Kind = "written"
+	Normal      Kind = "normal"
+	Boundary    Kind = "boundary"
+	Gap         Kind = "gap"
+	Duplicate   Kind = "duplicate"
+	OutOfOrder  Kind = "out of order"
+	Irregular   Kind = "irregular sampling"
+	Off         Kind = "equipment off"
+	StartUp     Kind = "start-up"
+	MissingRole Kind = "missing role"
+)
+
+// Kinds lists all kinds.
+var Kinds = []Kind{Written, Normal, Boundary, Gap, Duplicate, OutOfOrder, Irregular, Off, StartUp, MissingRole}
+
+// A Result is what came of the tests of one rule.
+type Result struct {
+	Rule     string
+	Ran      []Kind // without repetition, in the order of Kinds
+	Failures []Failure
+}
+
+// Run tries a rule in every way that can be made from its scenarios.
+func Run(r *rules.Rule) Result {
+	return RunAs(r, r)
+}
+
+// RunAs tries a rule with the scenarios, and what is made from them, of another
+// version of it. Mutation testing asks this way whether a change is noticed.
+func RunAs(r, tested *rules.Rule) Result {
+	set := alone(r)
+	res := Result{Rule: r.ID}
+	for k := range tested.Scenarios {
+		s := &tested.Scenarios[k]
+		for _, v := range variants(tested, s) {
+			if !slices.Contains(res.Ran, v.kind) {
+				res.Ran = append(res.Ran, v.kind)
+			}
+			problems, steps := play(set, r, v.course)
+			if v.never {
+				problems = nil
+				if len(steps) > 0 {
+					problems = []string{fmt.Sprintf("an episode opened at %v", time.Duration(steps[0].At-begin.UnixNano()))}
+				}
+			}
+			for _, p := range problems {
+				res.Failures = append(res.Failures, Failure{Rule: r.ID, Scenario: s.Name, Kind: v.kind, File: r.File, Line: s.Line, Message: p})
+			}
+		}
+	}
+	slices.SortFunc(res.Ran, func(a, b Kind) int { return slices.Index(Kinds, a) - slices.Index(Kinds, b) })
+	return res
+}
+
+// alone is a set of the one rule, switched on.
+func alone(r *rules.Rule) *rules.Set {
+	c := *r
+	c.Enabled, c.Shadow = true, false
+	return rules.SetOf(&c)
+}
+
+// A variant is a course made from a scenario.
+type variant struct {
+	kind   Kind
+	course course
+	never  bool // nothing may open, whatever the scenario expects
+}
+
+func variants(r *rules.Rule, s *rules.Scenario) []variant {
+	base := courseOf(s)
+	out := []variant{{kind: Written, course: base}}
+	if first := firstOpen(s); first > 0 {
+		out = append(out, variant{kind: Normal, course: until(base, calm(s))})
+		out = append(out, gap(base, first)...)
+	}
+	out = append(out,
+		variant{kind: Duplicate, course: duplicated(base)},
+		variant{kind: OutOfOrder, course: disordered(base)})
+	for _, role := range r.Needed() {
+		out = append(out, variant{kind: MissingRole, course: without(base, role), never: true})
+	}
+	return out
+}
+
+// firstOpen is the time of the first expectation of an open episode, 0 if none.
+func firstOpen(s *rules.Scenario) time.Duration {
+	for _, x := range s.Expect {
+		if x.Severity != 0 || x.NoData {
+			return x.At
+		}
+	}
+	return 0
+}
+
+// calm is the last time before the first episode at which there is none.
+func calm(s *rules.Scenario) time.Duration {
+	t := time.Duration(0)
+	for _, x := range s.Expect {
+		if x.Severity != 0 || x.NoData {
+			break
+		}
+		t = x.At
+	}
+	return t
+}
+
+// until cuts a course; nothing is expected but calm.
+func until(c course, end time.Duration) course {
+	c.messages = slices.Clone(c.messages)
+	c.messages = slices.DeleteFunc(c.messages, func(m message) bool { return m.at > end })
+	c.expect = []rules.Expectation{{At: end}}
+	c.end = end
+	return c
+}
+
+// gap lets the device fall silent for a day in the middle of a fault: silence is
+// not recovery.
+func gap(c course, open time.Duration) []variant {
+	before := slices.DeleteFunc(slices.Clone(c.messages), func(m message) bool { return m.at > open })
+	var expect []rules.Expectation
+	for _, x := range c.expect {
+		if x.At <= open {
+			expect = append(expect, x)
+		}
+	}
+	last := expect[len(expect)-1]
+	if last.Severity == 0 {
+		return nil
+	}
+	expect = append(expect, rules.Expectation{At: open + 24*time.Hour, Severity: last.Severity})
+	c.messages, c.expect, c.end = before, expect, open+24*time.Hour
+	return []variant{{kind: Gap, course: c}}
+}
+
+// duplicated says everything twice but events, which are two when they are said
+// twice.
+func duplicated(c course) course {
+	var out []message
+	for _, m := range c.messages {
+		out = append(out, m)
+		twice := m
+		twice.readings = slices.DeleteFunc(slices.Clone(m.readings), func(v value) bool { return v.role.Kind == devices.Event })
+		if len(twice.readings) > 0 {
+			out = append(out, twice)
+		}
+	}
+	c.messages = out
+	return c
+}
+
+// disordered repeats every message once more after its successor: late readings
+// change nothing.
+func disordered(c course) course {
+	var out []message
+	for k, m := range c.messages {
+		out = append(out, m)
+		if k == 0 {
+			continue
+		}
+		late := c.messages[k-1]
+		late.delay = m.at + m.delay - late.at
+		late.readings = slices.DeleteFunc(slices.Clone(late.readings), func(v value) bool {
+			return v.role.Kind == devices.Event || !says(m, v.role)
+		})
+		if len(late.readings) > 0 {
+			out = append(out, late)
+		}
+	}
+	c.messages = out
+	return c
+}
+
+func says(m message, role *devices.Role) bool {
+	return slices.ContainsFunc(m.readings, func(v value) bool { return v.role == role })
+}
+
+// without leaves a role out.
+func without(c course, role string) course {
+	var out []message
+	for _, m := range c.messages {
+		m.readings = slices.DeleteFunc(slices.Clone(m.readings), func(v value) bool { return v.role.Name == role })
+		if len(m.readings) > 0 {
+			out = append(out, m)
+		}
+	}
+	c.messages, c.expect = out, nil
+	return c
+}

@@ -1,0 +1,322 @@
+package board_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/facilityd/facilityd/ticketing/board"
+)
+
+// call makes a request as a program would.
+func (s *sample) call(method, path, body string, head ...string) (*http.Response, string) {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, s.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(head); i += 2 {
+		if head[i] == "Host" {
+			r.Host = head[i+1]
+		}
+		r.Header.Set(head[i], head[i+1])
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return resp, string(data)
+}
+
+// get reads JSON.
+func get[T any](s *sample, path string, head ...string) T {
+	s.Helper()
+	resp, body := s.call("GET", path, "", head...)
+	if resp.StatusCode != http.StatusOK {
+		s.Fatalf("GET %s: %s\n%s", path, resp.Status, body)
+	}
+	return decode[T](s, body)
+}
+
+func decode[T any](s *sample, body string) T {
+	s.Helper()
+	var v T
+	d := json.NewDecoder(strings.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		s.Fatalf("%v in %s", err, body)
+	}
+	return v
+}
+
+func TestAPIListsOrdersByUrgency(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	list := get[board.List[board.WorkOrder]](s, "/api/v1/work-orders?sort=urgency")
+	var got []string
+	for _, o := range list.Items {
+		got = append(got, o.Tier+" "+o.Asset)
+	}
+	want := []string{"P1 lift-1", "P2 lift-2", "P2 pump-1", "P3 pump-2", "P3 gate-north", "P3 meter-water", "P4 meter-main"}
+	if !slices.Equal(got, want) {
+		t.Errorf("orders %q, want %q", got, want)
+	}
+	if o := list.Items[0]; o.Title.ZH != "电梯困人" || o.AssetName.EN != "Lift 1, Tower A" || !o.Simulated || !o.Holds {
+		t.Errorf("%+v", o)
+	}
+	two := get[board.List[board.WorkOrder]](s, "/api/v1/work-orders?sort=urgency&limit=2")
+	rest := get[board.List[board.WorkOrder]](s, "/api/v1/work-orders?sort=urgency&cursor="+url.QueryEscape(two.Next))
+	if len(two.Items) != 2 || len(rest.Items) != 5 || rest.Next != "" {
+		t.Errorf("pages of %d and %d orders", len(two.Items), len(rest.Items))
+	}
+	filtered := get[board.List[board.WorkOrder]](s, "/api/v1/work-orders?state=waiting,done&tier=P3")
+	if len(filtered.Items) != 2 {
+		t.Errorf("%d orders are waiting or done and P3", len(filtered.Items))
+	}
+}
+
+func TestAPIHiddenByATimeFilterOpenOrdersAreRefused(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	resp, body := s.call("GET", "/api/v1/work-orders?sort=urgency&from=2026-03-02T00:00:00Z", "")
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "never hidden") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func TestAPICommandIsIdempotentAndConflictsSayWhatChanged(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	o := get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-1")
+	if len(o.Log) != 1 || len(o.Evidence) != 1 || o.Evidence[0].Threshold == "" {
+		t.Fatalf("%+v", o)
+	}
+	accept := func(head ...string) (*http.Response, string) {
+		return s.call("POST", "/api/v1/work-orders/"+o.ID+"/accept", "{}", head...)
+	}
+	resp, body := accept("Idempotency-Key", "a1", "If-Match", `"1"`)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("ETag") != `"2"` {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	if got := decode[board.WorkOrder](s, body); got.State != "accepted" || got.Assignee != "technician" {
+		t.Errorf("%+v", got)
+	}
+	if resp, _ := accept("Idempotency-Key", "a1", "If-Match", `"1"`); resp.StatusCode != http.StatusOK || resp.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("a retry: %s, replayed %q", resp.Status, resp.Header.Get("Idempotent-Replayed"))
+	}
+	resp, body = accept("Idempotency-Key", "b1", "If-Match", `"1"`, "Authorization", "Bearer "+s.tokens["li.na"])
+	conflict := decode[board.Conflict](s, body)
+	if resp.StatusCode != http.StatusConflict || resp.Header.Get("Content-Type") != "application/problem+json" || conflict.Version != 2 ||
+		len(conflict.Changed) != 1 || conflict.Changed[0].By != "technician" || conflict.Changed[0].Kind != "accepted" {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	for _, x := range []struct {
+		verb, body string
+		head       []string
+		status     int
+		says       string
+	}{
+		{"accept", "{}", []string{"If-Match", `"2"`}, 422, "Idempotency-Key"},
+		{"accept", "{}", []string{"Idempotency-Key", "x"}, 428, "version"},
+		{"accept", "{}", []string{"Idempotency-Key", "x", "If-Match", "nonsense"}, 400, "If-Match"},
+		{"note", `{"version":2}`, []string{"Idempotency-Key", "x"}, 422, "text"},
+		{"note", `{"version":2,"text":"x"}`, []string{"Idempotency-Key", "a1"}, 422, "idempotency key"},
+		{"wait", `{"version":2,"reason":"tired"}`, []string{"Idempotency-Key", "x"}, 422, "parts"},
+		{"done", `{"version":2}`, []string{"Idempotency-Key", "x"}, 409, "still holds"},
+		{"resume", `{"version":2}`, []string{"Idempotency-Key", "x"}, 409, "accepted"},
+		{"note", `{"version":99,"text":"x"}`, []string{"Idempotency-Key", "x"}, 422, "not happened"},
+		{"note", `{"version":2,"text":"x","at":"2031-01-01T00:00:00Z"}`, []string{"Idempotency-Key", "x"}, 422, "clock"},
+		{"note", `{"version":2,"text":"x","color":"red"}`, []string{"Idempotency-Key", "x"}, 422, "color"},
+		{"cancel", `{"version":2,"reason":"known"}`, []string{"Idempotency-Key", "x"}, 422, "until"},
+	} {
+		resp, body := s.call("POST", "/api/v1/work-orders/"+o.ID+"/"+x.verb, x.body, x.head...)
+		if resp.StatusCode != x.status || !strings.Contains(body, x.says) || resp.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s %v: %s %s\nwant %d with %q", x.verb, x.body, x.head, resp.Status, body, x.status, x.says)
+		}
+	}
+	resp, body = s.call("POST", "/api/v1/work-orders/demo-1/note", `{"version":2,"text":"belt worn","at":"2026-03-02T06:35:00Z"}`, "Idempotency-Key", "n1")
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	resp, body = s.call("POST", "/api/v1/work-orders/demo-1/done", `{"version":3,"text":"belt replaced","reason":"sensor not back yet"}`, "Idempotency-Key", "d1")
+	if resp.StatusCode != http.StatusOK || decode[board.WorkOrder](s, body).State != "done" {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if o = get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-1"); o.Version != 4 || o.Log[2].Text != "belt worn" || o.Log[2].At.Equal(o.Log[2].Arrived) {
+		t.Errorf("%+v", o.Log)
+	}
+}
+
+func TestAPIRefusesNobodyAndBrokenRequests(t *testing.T) {
+	s := newSample(t, sampleConfig{nobody: true})
+	resp, body := s.call("POST", "/api/v1/work-orders/demo-1/accept", `{"version":1}`, "Idempotency-Key", "x")
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "token") {
+		t.Errorf("a command of nobody: %s %s", resp.Status, body)
+	}
+	if resp, _ := s.call("GET", "/api/v1/work-orders", "", "Authorization", "Bearer wrong"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a wrong token on loopback: %s", resp.Status)
+	}
+	if resp, body := s.call("GET", "/api/v1/work-orders/none", ""); resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "not found") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if resp, body := s.call("GET", "/api/v1/nothing", ""); resp.StatusCode != http.StatusNotFound || resp.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func TestBeyondLoopbackNothingIsServedWithoutAToken(t *testing.T) {
+	s := newSample(t, sampleConfig{beyondLoopback: true})
+	for _, x := range []struct {
+		path string
+		want int
+	}{
+		{"/healthz", 200}, {"/readyz", 200}, {"/login", 200}, {"/metrics", 401}, {"/openapi.json", 401}, {"/", 401}, {"/orders/demo-1", 401},
+		{"/events", 401}, {"/api/v1/work-orders", 401}, {"/api/v1/work-orders/demo-1/chart.svg", 401}, {"/api/v1/devices", 401}, {"/api/v1/status", 401}, {"/nothing", 401},
+	} {
+		if resp, _ := s.call("GET", x.path, ""); resp.StatusCode != x.want {
+			t.Errorf("%s without a token: %s, want %d", x.path, resp.Status, x.want)
+		}
+		if x.want == 200 || x.path == "/events" || x.path == "/nothing" {
+			continue
+		}
+		if resp, body := s.call("GET", x.path, "", "Authorization", "Bearer "+s.tokens["li.na"]); resp.StatusCode != 200 {
+			t.Errorf("%s with a token: %s %s", x.path, resp.Status, body)
+		}
+	}
+	resp, _ := s.call("GET", "/orders/demo-1?x=1", "", "Accept", "text/html")
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/login?next=%2Forders%2Fdemo-1%3Fx%3D1" {
+		t.Errorf("a browser: %s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+}
+
+func TestSignInGivesACookieThatOtherSitesCannotUse(t *testing.T) {
+	s := newSample(t, sampleConfig{beyondLoopback: true})
+	form := func(token, next string, head ...string) *http.Response {
+		body := url.Values{"token": {token}, "next": {next}}.Encode()
+		resp, _ := s.call("POST", "/login", body, append([]string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html"}, head...)...)
+		return resp
+	}
+	if resp := form("wrong", "/"); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
+		t.Errorf("a wrong token: %s %v", resp.Status, resp.Cookies())
+	}
+	resp := form(s.tokens["li.na"], "//elsewhere.example/")
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" || len(resp.Cookies()) != 1 {
+		t.Fatalf("%s to %s, %v", resp.Status, resp.Header.Get("Location"), resp.Cookies())
+	}
+	c := resp.Cookies()[0]
+	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
+		t.Errorf("cookie %v", c)
+	}
+	if me := get[board.Me](s, "/api/v1/me", "Cookie", c.Name+"="+c.Value); me.ID != "li.na" {
+		t.Errorf("%+v", me)
+	}
+	resp, _ = s.call("POST", "/api/v1/work-orders/demo-1/accept", `{"version":1}`, "Cookie", c.Name+"="+c.Value, "Idempotency-Key", "x", "Sec-Fetch-Site", "cross-site")
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a form on another site: %s", resp.Status)
+	}
+}
+
+func TestLoopbackServesOnlyItsOwnNames(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	for host, want := range map[string]int{"localhost:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200, "evil.example": 421, "10.0.0.5:8080": 421} {
+		if resp, _ := s.call("GET", "/api/v1/me", "", "Host", host); resp.StatusCode != want {
+			t.Errorf("host %s: %s, want %d", host, resp.Status, want)
+		}
+	}
+}
+
+func TestReadyzSaysWhyNot(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	s.ready = errors.New("the clock is absurd")
+	if resp, body := s.call("GET", "/readyz", ""); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "the clock is absurd") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func TestAPIShowsTheEstate(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	if list := get[board.List[board.Device]](s, "/api/v1/devices?class=pump&availability=online"); len(list.Items) != 2 {
+		t.Errorf("%d pumps are online", len(list.Items))
+	}
+	page := get[board.List[board.Device]](s, "/api/v1/devices?limit=3")
+	if len(page.Items) != 3 || page.Next != "demo/gate-north" {
+		t.Errorf("%d devices, next %s", len(page.Items), page.Next)
+	}
+	d := get[board.Device](s, "/api/v1/devices/pump-1")
+	if len(d.Points) != 4 || d.Points[2].Value != nil || d.Points[2].Quality != "bad" || d.Points[1].Age == 0 {
+		t.Errorf("%+v", d)
+	}
+	if list := get[board.List[board.Asset]](s, "/api/v1/assets?site=demo"); len(list.Items) != 8 || list.Items[0].Criticality != "vital" {
+		t.Errorf("%+v", list.Items)
+	}
+	if list := get[board.List[board.Episode]](s, "/api/v1/episodes?phase=active&limit=100"); len(list.Items) != 6 {
+		t.Errorf("%d active episodes", len(list.Items))
+	}
+	if a := get[map[string]board.Accounting](s, "/api/v1/accounting"); a["demo"].Sources[0].Rejected["too_large"] != 3 {
+		t.Errorf("%+v", a)
+	}
+	if st := get[board.Status](s, "/api/v1/status"); st.Configuration == "" || st.Lags[0].Consumer != "history" {
+		t.Errorf("%+v", st)
+	}
+	if me := get[board.Me](s, "/api/v1/me"); me.ID != "technician" || !me.Local {
+		t.Errorf("%+v", me)
+	}
+}
+
+func TestAPIChartIsADrawingInBothLanguages(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	for lang, want := range map[string]string{"en": "limit 36.8", "zh": "限值 36.8"} {
+		resp, body := s.call("GET", "/api/v1/work-orders/demo-1/chart.svg?lang="+lang, "")
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(body, want) || !strings.Contains(body, "14:2") {
+			t.Errorf("%s %v %s", resp.Status, resp.Header, body)
+		}
+		if err := xml.NewDecoder(bytes.NewReader([]byte(body))).Decode(new(struct{})); err != nil {
+			t.Error(err)
+		}
+	}
+	if resp, body := s.call("GET", "/api/v1/work-orders/demo-3/chart.svg", ""); resp.StatusCode != 200 || !strings.Contains(body, "no readings") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func TestOpenAPIDescribesEveryOperation(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	doc := get[map[string]any](s, "/openapi.json")
+	if doc["openapi"] != "3.1.0" {
+		t.Errorf("openapi %v", doc["openapi"])
+	}
+	paths := doc["paths"].(map[string]any)
+	for _, p := range []string{
+		"/api/v1/work-orders", "/api/v1/work-orders/{id}", "/api/v1/work-orders/{id}/chart.svg", "/api/v1/work-orders/{id}/accept", "/api/v1/work-orders/{id}/note",
+		"/api/v1/work-orders/{id}/done", "/api/v1/work-orders/{id}/wait", "/api/v1/work-orders/{id}/merge", "/api/v1/episodes", "/api/v1/devices", "/api/v1/devices/{id}",
+		"/api/v1/assets", "/api/v1/accounting", "/api/v1/status", "/api/v1/me",
+	} {
+		if paths[p] == nil {
+			t.Errorf("%s is not described", p)
+		}
+	}
+	accept := paths["/api/v1/work-orders/{id}/note"].(map[string]any)["post"].(map[string]any)
+	text, err := json.Marshal(accept)
+	if err != nil || !strings.Contains(string(text), "Idempotency-Key") || accept["responses"].(map[string]any)["409"] == nil {
+		t.Errorf("%s", text)
+	}
+	schemas, _ := json.Marshal(doc["components"])
+	for _, want := range []string{`"version"`, `"idempot`} {
+		if !strings.Contains(strings.ToLower(string(schemas)+string(text)), want) {
+			t.Errorf("the description lacks %s", want)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package board
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/facilityd/facilityd/ticketing"
+)
+
+// orderData is what the page of one order shows.
+type orderData struct {
+	Order    WorkOrderDetail
+	Watch    watchData
+	Log      []LogEntry // newest first
+	Evidence *ticketing.Evidence
+	Chart    template.HTML
+	Persons  []ticketing.Person
+	Form     *formState
+	ByHand   bool
+	Guide    *Guide
+}
+
+// watchData is how the watch of the telemetry after done stands.
+type watchData struct {
+	On    bool
+	Blind bool      // nothing is known at the moment
+	Until time.Time // when the repair counts as confirmed; zero while the fault holds
+}
+
+// formState is what a form that was refused shows again.
+type formState struct {
+	Verb    ticketing.Verb
+	Key     string // text of the refusal
+	Detail  string
+	Since   time.Time // the fault has held since
+	Changed []LogEntry
+	Text    string
+	Reason  string
+}
+
+// Can reports whether the order's state takes a command.
+func (d *orderData) Can(verb string) bool {
+	return slices.Contains(d.Order.Commands, ticketing.Verb(verb))
+}
+
+func (b *Board) orderPage(w http.ResponseWriter, r *http.Request) {
+	b.showOrder(w, r, http.StatusOK, nil)
+}
+
+func (b *Board) showOrder(w http.ResponseWriter, r *http.Request, status int, form *formState) {
+	d, err := b.orderData(r.Context(), r.PathValue("id"), b.view(r, nil).Lang())
+	if err != nil {
+		b.pageError(w, r, err)
+		return
+	}
+	d.Form = form
+	b.pages.render(w, r, status, "order", d)
+}
+
+func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, error) {
+	o, err := b.cfg.Orders.Order(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	log, err := b.cfg.Orders.Log(ctx, o.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	evidence, err := b.cfg.Orders.Evidence(ctx, o.ID, 20)
+	if err != nil {
+		return nil, err
+	}
+	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o)}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	b.withClocks(&d.Order, o, log)
+	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
+		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
+	}
+	slices.Reverse(d.Log)
+	for i := range evidence {
+		if d.Evidence == nil || len(d.Evidence.Series) == 0 && len(evidence[i].Series) > 0 {
+			d.Evidence = &evidence[i]
+		}
+	}
+	if d.Evidence != nil && len(d.Evidence.Series) > 0 {
+		svg, err := b.drawChart(o, d.Evidence, lang, false)
+		if err != nil {
+			return nil, err
+		}
+		d.Chart = template.HTML(svg) //nolint:gosec // made by chart.SVG, which escapes every text
+	}
+	if slices.Contains(d.Order.Commands, ticketing.DoReassign) {
+		if d.Persons, err = b.cfg.Orders.Persons(ctx); err != nil {
+			return nil, err
+		}
+		d.Persons = slices.DeleteFunc(d.Persons, func(p ticketing.Person) bool { return !p.Revoked.IsZero() })
+	}
+	return d, nil
+}
+
+// orderForm carries out the command of a form and shows the order again.
+func (b *Board) orderForm(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := r.ParseForm(); err != nil {
+		b.failPage(w, r, http.StatusBadRequest, "error.title")
+		return
+	}
+	c := b.commandOfForm(r)
+	_, _, err := b.command(r.Context(), r.PathValue("id"), c)
+	if err == nil {
+		http.Redirect(w, r, "/orders/"+r.PathValue("id"), http.StatusSeeOther)
+		return
+	}
+	form := &formState{Verb: c.Verb, Key: "order.invalid", Text: c.Text, Reason: c.Reason}
+	status := http.StatusUnprocessableEntity
+	var problem *Conflict
+	if errors.As(err, &problem) {
+		status, form.Changed, form.Since = http.StatusConflict, problem.Changed, problem.Since
+		slices.Reverse(form.Changed)
+		switch problem.Type {
+		case typeConflict, typeNotAllowed:
+			form.Key = "order.conflict"
+		case typeStillHolds:
+			form.Key = "order.still_holds"
+		}
+	} else {
+		form.Detail = err.Error()
+	}
+	b.showOrder(w, r, status, form)
+}
+
+func (b *Board) commandOfForm(r *http.Request) ticketing.Command {
+	c := ticketing.Command{
+		Verb: ticketing.Verb(r.PathValue("verb")), Via: "board", Arrived: b.cfg.Now(), Key: r.PostFormValue("key"),
+		Text: r.PostFormValue("text"), Reason: r.PostFormValue("reason"), Person: r.PostFormValue("person"),
+		Into: r.PostFormValue("into"), Cleared: r.PostFormValue("cleared") != "",
+	}
+	c.Version, _ = strconv.Atoi(r.PostFormValue("version")) // 0 is refused with the reason
+	if days, err := strconv.Atoi(r.PostFormValue("days")); err == nil && days > 0 {
+		c.Until = c.Arrived.AddDate(0, 0, days)
+	}
+	if name := r.PostFormValue("measure_name"); name != "" {
+		if x, err := strconv.ParseFloat(r.PostFormValue("measure_value"), 64); err == nil {
+			c.Value = &ticketing.Measurement{Name: name, Value: x, Unit: r.PostFormValue("measure_unit")}
+		}
+	}
+	return c
+}

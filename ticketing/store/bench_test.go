@@ -1,0 +1,104 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/facilityd/facilityd/rules"
+	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/store"
+	"github.com/facilityd/facilityd/ticketing/store/storetest"
+)
+
+// bench runs f on both databases; SQLite flushes, PostgreSQL does not.
+func bench(b *testing.B, f func(b *testing.B, s *store.Store)) {
+	run := func(b *testing.B, url string) {
+		s, err := store.Open(b.Context(), store.Config{URL: url, Warranty: time.Hour})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer s.Close()
+		if _, err := s.Begin(b.Context(), "demo", 1); err != nil {
+			b.Fatal(err)
+		}
+		f(b, s)
+	}
+	b.Run("sqlite", func(b *testing.B) { run(b, "sqlite:"+filepath.Join(b.TempDir(), "orders.db")) })
+	b.Run("postgresql", func(b *testing.B) { run(b, storetest.StartPostgres(b).URL(b)) })
+}
+
+const batchSize = 500
+
+// apply gives n steps in batches: for each asset an episode, then its end.
+func apply(b *testing.B, s *store.Store, from, n int) {
+	b.Helper()
+	steps := make([]rules.Transition, 0, batchSize)
+	for i := from; i < from+n; i++ {
+		asset := fmt.Sprintf("pump-%06d", i/2)
+		step := storetest.Step(asset, "motor.overload", uint64(i/2*2+1), uint64(i+1), rules.Active, rules.Severity(1+i/2%4))
+		if i%2 == 1 {
+			step = storetest.Step(asset, "motor.overload", uint64(i), uint64(i+1), rules.Cleared, rules.Medium)
+		}
+		steps = append(steps, step)
+		if len(steps) == batchSize || i == from+n-1 {
+			if err := s.ApplyTransitions(b.Context(), "demo", 1, steps[len(steps)-1].Seq, storetest.T0, steps); err != nil {
+				b.Fatal(err)
+			}
+			steps = steps[:0]
+		}
+	}
+}
+
+func BenchmarkApplyTransitions(b *testing.B) {
+	bench(b, func(b *testing.B, s *store.Store) {
+		b.ResetTimer()
+		apply(b, s, 0, b.N)
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+	})
+}
+
+func BenchmarkCommand(b *testing.B) {
+	bench(b, func(b *testing.B, s *store.Store) {
+		apply(b, s, 0, 2)
+		o, err := s.Order(b.Context(), "demo-1")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		for i := range b.N {
+			c := ticketing.Command{Verb: ticketing.DoNote, Order: o.ID, By: "li.na", Text: "x", Version: 1, Key: fmt.Sprint(i), Arrived: storetest.T0.Add(time.Hour)}
+			if _, _, err := s.Command(b.Context(), c); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
+	})
+}
+
+func BenchmarkListOf100000(b *testing.B) {
+	bench(b, func(b *testing.B, s *store.Store) {
+		apply(b, s, 0, 200_000)
+		for name, f := range map[string]ticketing.Filter{
+			"urgency": {Sort: ticketing.ByUrgency}, "newest": {}, "asset": {Asset: "pump-077777"}, "state and tier": {States: []ticketing.State{ticketing.Open}, Tiers: []ticketing.Tier{ticketing.P3}},
+		} {
+			b.Run(name, func(b *testing.B) {
+				for range b.N {
+					p, err := s.List(b.Context(), f)
+					if err != nil || len(p.Items) == 0 {
+						b.Fatal(len(p.Items), err)
+					}
+					f.Cursor = p.Next // page by page through all of them
+				}
+			})
+		}
+		b.Run("stats", func(b *testing.B) {
+			for range b.N {
+				if _, err := s.Stats(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	})
+}
