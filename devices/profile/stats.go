@@ -33,13 +33,13 @@ type messageStats struct {
 	messages, decoded, unmatched, guarded, failed, redelivered atomic.Uint64
 }
 
-// Stats is a snapshot of the counters of a decoder. Messages = Decoded +
-// Unmatched + Guarded + Failed + Ignored.
+// Stats is a snapshot of the counters of a decoder: Messages = Decoded +
+// Unmatched + Guarded + Failed.
 type Stats struct {
 	Messages    uint64 // received by the decoder, without redeliveries
 	Decoded     uint64
 	Unmatched   uint64 // no profile reads the topic
-	Guarded     uint64 // topics fit, guards do not
+	Guarded     uint64 // topics fit, guards do not, or there was nothing to read
 	Failed      uint64 // a profile tried and could not
 	Redelivered uint64 // in the journal for the second time
 	Profiles    []ProfileCount
