@@ -430,7 +430,7 @@ func (c *compiler) pointKind(p *point, s *PointSpec) {
 }
 
 func (e *enumOf) bools() bool {
-	for _, v := range e.byText {
+	for _, v := range e.byText { // order does not matter: all must be truth values
 		if v.kind != boolValue {
 			return false
 		}
