@@ -182,7 +182,7 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 	var out []binding
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
-			if !r.clock || d.dev.Interval > 0 || d.dev.Silence > 0 {
+			if !r.silence || d.dev.Interval > 0 || d.dev.Silence > 0 {
 				out = append(out, binding{rule: r, dev: d})
 			}
 			continue

@@ -184,7 +184,10 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.uint(c.id.Seq)
 		w.byte(byte(c.phase))
 		w.byte(byte(c.severity))
-		w.ints(c.onset, c.at, c.shelved)
+		w.ints(c.onset, c.at, c.shelved, c.done)
+		w.string(c.under.Asset)
+		w.string(c.under.FaultClass)
+		w.uint(c.under.Seq)
 		w.string(c.rule)
 	}
 	w.uint(uint64(len(a.instances)))
@@ -326,7 +329,12 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.id = EpisodeID{}
 		}
 		c.phase, c.severity = Phase(r.byte()), Severity(r.byte())
-		c.onset, c.at, c.shelved, c.rule = r.time(), r.time(), r.time(), r.string()
+		c.onset, c.at, c.shelved, c.done = r.time(), r.time(), r.time(), r.time()
+		c.under = EpisodeID{Asset: r.string(), FaultClass: r.string(), Seq: r.uint()}
+		if c.under.Seq != 0 {
+			c.under.Site = e.site.ID
+		}
+		c.rule = r.string()
 	}
 	for range r.count(10) {
 		if !r.bad {

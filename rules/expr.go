@@ -279,7 +279,7 @@ func (c *compiler) member(n *ast.MemberNode) operand {
 		return badOperand(loc)
 	}
 	slot := c.rule.factSlot(spec)
-	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, fixed: true}
+	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, plain: spec.Unit == "" && !spec.Word, fixed: true}
 	if spec.Word {
 		op.words = spec.Values
 		op.word = func(ctx *evalContext) (string, bool) { return ctx.inst.consts.facts[slot].Word, true }
@@ -651,6 +651,14 @@ func (c *compiler) arithmetic(op string, a, b operand, loc file.Location) operan
 		if b, ok = c.own(b); !ok {
 			return badOperand(loc)
 		}
+		// A percentage of something is a factor.
+		if a.unit == "%" && b.unit != "" && b.unit != "%" {
+			a.number, a.unit, a.constant = scaled(a.number, 0.01, 0), "", false
+		}
+		if b.unit == "%" && a.unit != "" && a.unit != "%" {
+			b.number, b.unit, b.constant = scaled(b.number, 0.01, 0), "", false
+		}
+		res.plain = op == "*" && (a.plain && b.unit == "" || b.plain && a.unit == "")
 		switch {
 		case b.unit == "":
 			res.unit = a.unit

@@ -28,6 +28,9 @@ type Rule struct {
 	Classes    []string // classes of asset it is for, or AnyClass
 	Source     Source
 	Enabled    bool
+	// Explains are fault classes that are a consequence of this rule's episode:
+	// on the same asset, on assets that it feeds or that lie under it.
+	Explains []*FaultClass
 	// Shadow rules run and are shown, and have no effect outside.
 	Shadow bool
 
@@ -37,10 +40,11 @@ type Rule struct {
 	Thresholds []Threshold
 	Scenarios  []Scenario
 
-	roles []roleUse
-	facts []*FactSpec
-	slots []slotSpec
-	clock bool // follows journal time, not reading time
+	roles   []roleUse
+	facts   []*FactSpec
+	slots   []slotSpec
+	clock   bool // follows journal time, not reading time
+	silence bool // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.
 	stateful bool
 	index    int // place in the set

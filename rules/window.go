@@ -107,24 +107,46 @@ func (c *compiler) windowArgs(name string, args []ast.Node, loc file.Location) (
 // compileWindow is avg, min and max over time: the value is taken to hold from
 // one reading to the next, as long as it is valid. A mean is known when half of
 // the window is covered, an extreme when nine tenths are.
+//
+// With a condition as third argument only the time in which it is true counts,
+// and a tenth of the window is enough.
 func compileWindow(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	var while truthFunc
+	all := args
+	if len(args) == 3 {
+		cond, ok := c.asTruth(c.compile(args[2]))
+		if !ok {
+			return badOperand(loc)
+		}
+		while, args = cond.truth, args[:2]
+	}
 	x, w, ok := c.windowArgs(name, args, loc)
 	if !ok {
 		return badOperand(loc)
 	}
-	i := c.slotFor(name, args, windowBuckets)
+	i := c.slotFor(name, all, windowBuckets)
 	f, width := x.number, int64(w)/windowBuckets
+	least := 0.5
+	switch {
+	case while != nil:
+		least = 0.1
+	case name != "avg":
+		least = 0.9 // what was not seen may have been the extreme
+	}
 	return operand{role: -1, loc: loc, what: name + "(" + x.what + ")", unit: x.unit, stateful: true,
 		number: func(ctx *evalContext) (float64, bool) {
 			s, done := ctx.slot(i)
 			if !done {
 				v, ok, until := ctx.number(f)
+				if while != nil && while(ctx) != True {
+					ok = false
+				}
 				s.cover(ctx.t, width, name)
 				s.t, s.v, s.known, s.until = ctx.t, v, ok, until
 				if ok {
 					s.bucket(ctx.t/width, name).mix(v, 0, name)
 				}
-				s.out, s.outOK = s.fold(ctx.t/width, int64(w), name)
+				s.out, s.outOK = s.fold(ctx.t/width, least*w.Seconds(), name)
 			}
 			return s.out, s.outOK
 		}}.needing(x.needTrue)
@@ -172,7 +194,8 @@ func (b *cell) mix(v, seconds float64, name string) {
 	}
 }
 
-func (s *slot) fold(now, w int64, name string) (float64, bool) {
+// fold sums the window up; ok is false when fewer seconds than least are covered.
+func (s *slot) fold(now int64, least float64, name string) (v float64, ok bool) {
 	sum, covered := 0.0, 0.0
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for i := range s.cells {
@@ -184,11 +207,7 @@ func (s *slot) fold(now, w int64, name string) (float64, bool) {
 		sum += b.a
 		lo, hi = min(lo, b.a), max(hi, b.a)
 	}
-	least := 0.5
-	if name != "avg" {
-		least = 0.9 // what was not seen may have been the extreme
-	}
-	if covered < least*float64(w)/1e9 {
+	if covered < least || covered == 0 {
 		return 0, false
 	}
 	switch name {

@@ -44,9 +44,14 @@ type sampleConfig struct {
 func newSample(t *testing.T, cfg sampleConfig) *sample {
 	t.Helper()
 	s := &sample{T: t, live: newSampleLive(t), tokens: map[string]string{}}
+	guides, list := templates.Shipped()
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
 	var err error
 	s.store, err = store.Open(t.Context(), store.Config{
 		URL: "sqlite:" + filepath.Join(t.TempDir(), "orders.db"), Warranty: 7 * 24 * time.Hour,
+		Template: func(id string) *ticketing.Template { return guides[id] },
 		Criticality: func(_, asset string) devices.Criticality {
 			for _, a := range s.live.site.Assets {
 				if a.ID == asset {
@@ -67,10 +72,6 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 	}
 	catalogue, err := messages.Load()
 	if err != nil {
-		t.Fatal(err)
-	}
-	guides, list := templates.Shipped()
-	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
 	local := "technician"

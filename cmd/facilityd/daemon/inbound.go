@@ -35,7 +35,6 @@ type connection struct {
 func (in *inbound) open(d *Daemon, opened *closers) error {
 	s := &d.opts.Settings
 	in.metrics = mqtt.NewMetrics(d.registry)
-	in.publishers = make(map[string]chan profile.Action)
 	for i := range d.brokers {
 		b := &d.brokers[i]
 		at := mqtt.Broker{

@@ -60,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T, cfg store.Config) *store.Store) {
 				t.Fatal(err)
 			}
 			c.run(&env{T: t, s: s, ctx: t.Context()})
-			checkWhole(t, s)
+			CheckWhole(t, s)
 		})
 	}
 }
@@ -94,10 +94,10 @@ var cases = []struct {
 	{"tokens are hashed, replaced and revoked", (*env).tokens},
 }
 
-// checkWhole is what must be true after every case: each log folds to the order
+// CheckWhole is what must be true after every case: each log folds to the order
 // beside it, each episode is in exactly one order, at most one open order per
 // asset and fault class.
-func checkWhole(t testing.TB, s *store.Store) {
+func CheckWhole(t testing.TB, s *store.Store) {
 	t.Helper()
 	ctx := context.Background()
 	open := map[string]string{}
