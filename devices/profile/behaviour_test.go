@@ -255,3 +255,40 @@ func TestReloadedProfileCountsForPointsThatWereThere(t *testing.T) {
 		t.Errorf("%s, role %q, profile %s, interval %d", line(&out.Readings[0]), p.Role, p.Device.Profile, p.Device.Interval)
 	}
 }
+
+func TestSuccessorOnTheSameRegistryRenewsItsPoints(t *testing.T) {
+	reg, site := devices.NewRegistry(), &devices.Site{ID: "s", Location: time.UTC}
+	old := profile.NewDecoder(load(t, strings.Replace(meterProfile, "{role: power, path: p, unit: W", "{path: p, unit: W", 1)), site, reg)
+	decode(t, old, message("m/a", `{"p":1000}`))
+	next := profile.NewDecoder(load(t, meterProfile), site, reg)
+	if err := next.Restore(old.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	p := reg.Lookup([]byte("a")).Point("power")
+	if p.Role != "power" || p.Unit != "kW" {
+		t.Errorf("before the next message the point has role %q, unit %q", p.Role, p.Unit)
+	}
+	if got := decode(t, next, message("m/a", `{"p":1000}`)); got[0] != "a power 1 kW" {
+		t.Error(got)
+	}
+}
+
+func TestReportsOfSeveralSitesAddUp(t *testing.T) {
+	a, b := newDecoder(load(t, meterProfile)), newDecoder(load(t, meterProfile))
+	decode(t, a, message("m/a", `{"p":1}`), message("unknown/x", "1"))
+	decode(t, b, message("m/b", `{"p":"?"}`), message("m/b", `not json`))
+	sum := a.Coverage()
+	sum.Add(b.Coverage())
+	if s := sum.Stats; s.Messages != 4 || s.Decoded != 2 || s.Unmatched != 1 || s.Failed != 1 || len(s.Profiles) != 1 || s.Profiles[0].Messages != 2 {
+		t.Errorf("%+v", s)
+	}
+	var text strings.Builder
+	if err := sum.Print(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"unknown/x", "no profile reads it", "not JSON", `no number: "?"`} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the report does not say %q:\n%s", want, text.String())
+		}
+	}
+}

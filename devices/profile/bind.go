@@ -213,19 +213,7 @@ func (r *run) addPoint(pt *point, name string, b *binding, res *result) *devices
 		}
 	}
 	if have := b.dev.Point(name); have != nil {
-		// A point that came back with a state may be from another version of the
-		// profile: what the profile says now counts, and old values say nothing
-		// about new ones.
-		if st := r.d.pointState(have); st.restored {
-			st.restored = false
-			known := pt.kindKnown && have.Kind != p.Kind
-			unit := p.Unit != "" && have.Unit != p.Unit
-			if known || unit {
-				have.Kind, have.Unit = p.Kind, p.Unit
-				*st = pointState{status: st.status}
-			}
-			have.Role = p.Role
-		}
+		r.d.renewPoint(pt, have)
 		return have
 	}
 	added := r.d.reg.AddPoint(b.dev, p)

@@ -192,6 +192,8 @@ func (s *stateReader) device(d *Decoder) {
 	}
 	p := d.refresh(&nd)
 	dev := d.reg.Add(nd)
+	// The registry may be that of the decoder before this one.
+	dev.Class, dev.Asset, dev.Profile, dev.Interval, dev.Silence = nd.Class, cmp.Or(nd.Asset, nd.ID), nd.Profile, nd.Interval, nd.Silence
 	st := d.state(dev)
 	st.profile = p
 	if spec := d.spec(nd.ID); spec != nil {
@@ -230,6 +232,50 @@ func (s *stateReader) device(d *Decoder) {
 		if s.bad {
 			return
 		}
+	}
+	d.renew(dev, p)
+}
+
+// renew brings the points of a device up to what its profile says now, where
+// the profile names them; points whose name is in a message follow with it.
+func (d *Decoder) renew(dev *devices.Device, p *Profile) {
+	if p == nil {
+		return
+	}
+	for _, rule := range p.rules {
+		if rule.source == nil {
+			continue
+		}
+		for _, part := range rule.source.parts {
+			for _, pt := range part.points {
+				if pt.name == nil {
+					if have := dev.Point(pt.key); have != nil && have.Kind != devices.Availability {
+						d.renewPoint(pt, have)
+					}
+				}
+			}
+		}
+	}
+}
+
+// renewPoint: what the profile says now counts, and old values say nothing
+// about values of another kind or unit.
+func (d *Decoder) renewPoint(pt *point, have *devices.Point) {
+	st := d.pointState(have)
+	if !st.restored {
+		return
+	}
+	st.restored = false
+	if pt.kindKnown && have.Kind != pt.kind || pt.unit != "" && have.Unit != pt.unit {
+		have.Unit = pt.unit
+		if pt.kindKnown {
+			have.Kind = pt.kind
+		}
+		*st = pointState{status: st.status}
+	}
+	have.Role = ""
+	if pt.role != nil {
+		have.Role = pt.role.Name
 	}
 }
 
