@@ -51,9 +51,11 @@ func (c *compiler) timeFormat(s *TimeSpec) timeFormat {
 			c.hintf(z.At, "for example CEST: +02:00", "%v", err)
 			continue
 		}
-		f.zones = append(f.zones, zoneOffset{z.Key, offset})
+		if f.zones == nil {
+			f.zones = make(map[string]int)
+		}
+		f.zones[z.Key] = offset
 	}
-	slices.SortStableFunc(f.zones, func(a, b zoneOffset) int { return len(b.abbr) - len(a.abbr) })
 	if s.Fold != "" && c.oneOf(child(s.At, "fold"), "fold", s.Fold, "earlier", "later") {
 		f.later = s.Fold == "later"
 	}
