@@ -292,3 +292,12 @@ func TestReportsOfSeveralSitesAddUp(t *testing.T) {
 		}
 	}
 }
+
+func TestSkippedFieldsAreNotReportedAsUnmapped(t *testing.T) {
+	d := newDecoder(shippedSet(t))
+	decode(t, d, message("facility/pump/p1/telemetry", `{"power":1,"seq":5,"colour":"red"}`))
+	u := d.Unmapped()
+	if len(u) != 1 || u[0].Name != "colour" {
+		t.Errorf("unmapped: %+v", u)
+	}
+}
