@@ -301,3 +301,12 @@ func TestSkippedFieldsAreNotReportedAsUnmapped(t *testing.T) {
 		t.Errorf("unmapped: %+v", u)
 	}
 }
+
+func TestSilenceIsDeclaredPerDevice(t *testing.T) {
+	reg := devices.NewRegistry()
+	d := profile.NewDecoder(load(t, meterProfile+"availability: [{silence: 3x, expect: 60s}]\n"), &devices.Site{ID: "s"}, reg)
+	decode(t, d, message("m/a", `{"p":1}`))
+	if dev := reg.Lookup([]byte("a")); dev.Interval != int64(time.Minute) || dev.Silence != int64(3*time.Minute) {
+		t.Errorf("interval %d, silence %d", dev.Interval, dev.Silence)
+	}
+}
