@@ -35,6 +35,7 @@ func (b *Board) registerAPI(mux *http.ServeMux) {
 	b.registerCommands(api)
 	huma.Register(api, op("list-episodes", http.MethodGet, "/episodes", "orders", "List episodes"), b.apiEpisodes)
 	huma.Register(api, op("list-devices", http.MethodGet, "/devices", "estate", "List devices"), b.apiDevices)
+	b.registerAdoption(api)
 	huma.Register(api, op("get-device", http.MethodGet, "/devices/{id}", "estate", "One device with its latest readings"), b.apiDevice)
 	huma.Register(api, op("list-assets", http.MethodGet, "/assets", "estate", "List the assets of the site files"), b.apiAssets)
 	huma.Register(api, op("get-accounting", http.MethodGet, "/accounting", "daemon", "Where every message and every reading went"), b.apiAccounting)
