@@ -380,3 +380,6 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 		r.Thresholds = append(r.Thresholds, t)
 	}
 }
+
+// noPosition is for expressions that stand in no file.
+func noPosition(loc file.Location) (int, int) { return 1, loc.From + 1 }
