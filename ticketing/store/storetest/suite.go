@@ -381,7 +381,7 @@ func (e *env) facts() {
 	e.apply(Step("lift-1", "lift.entrapment", 10, 10, rules.Active, rules.Critical))
 	o := e.one()
 	o = e.must(o, ticketing.Command{Verb: ticketing.DoArrive})
-	o = e.must(o, ticketing.Command{Verb: ticketing.DoDone, Cleared: true, Text: "two people freed"})
+	e.must(o, ticketing.Command{Verb: ticketing.DoDone, Cleared: true, Text: "two people freed"})
 	facts, err := e.s.PendingFacts(e.ctx, "demo", 10)
 	if err != nil {
 		e.Fatal(err)
