@@ -2,7 +2,9 @@ package scenario
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -53,6 +55,13 @@ func RunAs(r, tested *rules.Rule) Result {
 				res.Ran = append(res.Ran, v.kind)
 			}
 			problems, steps := play(set, r, v.course)
+			if v.golden {
+				// What the tested version does here is what is right.
+				problems = nil
+				if _, want := play(alone(tested), tested, v.course); shape(steps) != shape(want) {
+					problems = []string{fmt.Sprintf("steps are %q, they should be %q", shape(steps), shape(want))}
+				}
+			}
 			if v.never {
 				problems = nil
 				if len(steps) > 0 {
@@ -80,6 +89,16 @@ type variant struct {
 	kind   Kind
 	course course
 	never  bool // nothing may open, whatever the scenario expects
+	golden bool // the rule's own behaviour is kept, whatever the scenario expects
+}
+
+// shape is what steps did, without when.
+func shape(steps []rules.Transition) string {
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%s %s; ", s.Phase, s.Severity)
+	}
+	return b.String()
 }
 
 func variants(r *rules.Rule, s *rules.Scenario) []variant {
@@ -89,6 +108,9 @@ func variants(r *rules.Rule, s *rules.Scenario) []variant {
 		out = append(out, variant{kind: Normal, course: until(base, calm(s))})
 		out = append(out, gap(base, first)...)
 	}
+	out = append(out, boundaries(r, s, base)...)
+	out = append(out, equipment(r, base)...)
+	out = append(out, variant{kind: Irregular, course: irregular(base), golden: true})
 	out = append(out,
 		variant{kind: Duplicate, course: duplicated(base)},
 		variant{kind: OutOfOrder, course: disordered(base)})
@@ -198,6 +220,101 @@ func without(c course, role string) course {
 		if len(m.readings) > 0 {
 			out = append(out, m)
 		}
+	}
+	c.messages, c.expect = out, nil
+	return c
+}
+
+// boundaries moves the values of a role that lie on the far side of a limit, and
+// then those that come back from there, to just before it, onto it and just
+// beyond it.
+func boundaries(r *rules.Rule, s *rules.Scenario, base course) []variant {
+	var out []variant
+	for _, in := range s.Inputs {
+		role := roleOf(in.Role)
+		k := slices.IndexFunc(in.Samples, func(x rules.Sample) bool { return x.Present && x.Quality == devices.Good })
+		if k < 0 || role.Kind != devices.Gauge {
+			continue
+		}
+		first := in.Samples[k].Value
+		for _, cut := range r.CutsOf(in.Role, s.Facts) {
+			margin := 0.05 * math.Abs(cut)
+			for _, v := range []float64{cut - margin, cut, cut + margin} {
+				out = append(out, variant{kind: Boundary, golden: true, course: mapped(base, in.Role, func(x float64) float64 {
+					if (x > cut) == (first > cut) {
+						return x
+					}
+					return v
+				})})
+				// And on the way back, where the clear condition looks.
+				beyond := false
+				out = append(out, variant{kind: Boundary, golden: true, course: mapped(base, in.Role, func(x float64) float64 {
+					if (x > cut) != (first > cut) {
+						beyond = true
+					}
+					if beyond && (x > cut) == (first > cut) {
+						return v
+					}
+					return x
+				})})
+			}
+		}
+	}
+	return out
+}
+
+// mapped changes the good values of a role.
+func mapped(c course, role string, f func(float64) float64) course {
+	out := make([]message, len(c.messages))
+	for k, m := range c.messages {
+		m.readings = slices.Clone(m.readings)
+		for j := range m.readings {
+			if v := &m.readings[j]; v.role.Name == role && v.sample.Quality == devices.Good {
+				v.sample.Value = f(v.sample.Value)
+			}
+		}
+		out[k] = m
+	}
+	c.messages, c.expect = out, nil
+	return c
+}
+
+// equipment tries a rule that looks only while something runs with that off, and
+// within its start-up delay.
+func equipment(r *rules.Rule, base course) []variant {
+	if r.OnlyWhile == nil {
+		return nil
+	}
+	var out []variant
+	for _, role := range r.OnlyWhile.Switches(r) {
+		off := mapped(base, role, func(float64) float64 { return 0 })
+		out = append(out, variant{kind: Off, course: off, never: true})
+		if r.After == 0 {
+			continue
+		}
+		// The equipment is switched off and on again faster than its start-up.
+		n, period := 0, max(1, int(r.After/base.interval))
+		pulsed := mapped(base, role, func(v float64) float64 {
+			if n++; n%period == 0 {
+				return 0
+			}
+			return v
+		})
+		out = append(out, variant{kind: StartUp, course: pulsed, never: true})
+	}
+	return out
+}
+
+// irregular moves every message by up to a third of the interval, and leaves
+// every seventh out.
+func irregular(c course) course {
+	var out []message
+	for k, m := range c.messages {
+		if k%7 == 5 && !slices.ContainsFunc(m.readings, func(v value) bool { return v.role.Kind != devices.Gauge }) {
+			continue
+		}
+		m.at += time.Duration(int64(k*7919%100)) * c.interval / 300
+		out = append(out, m)
 	}
 	c.messages, c.expect = out, nil
 	return c
