@@ -1,13 +1,15 @@
 package scenario_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/rules/scenario"
 )
 
-const weak = `rules:
+const hot = `rules:
 - id: hot
   title: {en: Hot, zh: 热}
   class: pump
@@ -21,10 +23,10 @@ const weak = `rules:
   - {name: hot, every: 1m, inputs: {bearing_temp: 50*5 90*20 50*5}, expect: {4m: none, 12m: low, 26m: none}}
 `
 
-// A test that checks far from the limits notices changes of role and
-// comparison, and a doubled delay; what it does not notice is listed.
-func TestMutantsThatSurviveAreListed(t *testing.T) {
-	f := rules.File{Name: "weak.yaml", Data: []byte(weak)}
+// Every small change of a rule is noticed by one written test and the courses
+// that are made from it.
+func TestMutantsAreNoticed(t *testing.T) {
+	f := rules.File{Name: "hot.yaml", Data: []byte(hot)}
 	set, list := rules.Load([]rules.File{f}, rules.LoadOptions{})
 	if set == nil {
 		t.Fatal(list.Err())
@@ -33,15 +35,53 @@ func TestMutantsThatSurviveAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed, survived := 0, []string{}
+	if len(mutants) < 12 {
+		t.Errorf("only %d mutants were made", len(mutants))
+	}
 	for _, m := range mutants {
-		if m.Killed {
-			killed++
-		} else {
-			survived = append(survived, m.Change)
+		if !m.Killed {
+			t.Errorf("nobody notices %s", m.Change)
 		}
 	}
-	if killed < 8 || len(survived) != 1 || survived[0] != "for: 5m -> 0m" {
-		t.Errorf("%d killed, survivors %q", killed, survived)
+}
+
+// A test that expects what the rule does not do fails, with its place.
+func TestFailureSaysWhere(t *testing.T) {
+	set, list := rules.Load([]rules.File{{Name: "hot.yaml", Data: []byte(strings.Replace(hot, "12m: low", "12m: high", 1))}}, rules.LoadOptions{})
+	if set == nil {
+		t.Fatal(list.Err())
+	}
+	failures := scenario.Run(set.Rules[0]).Failures
+	const want = `hot.yaml:12: rule hot, test "hot" (written): at 12m0s the episode is low, it should be high`
+	if len(failures) == 0 || failures[0].String() != want {
+		t.Errorf("got %v, want %s", failures, want)
+	}
+}
+
+// Of the kinds that can be made of a rule's tests, all are made.
+func TestKindsAreMade(t *testing.T) {
+	const gated = `rules:
+- id: dry
+  title: {en: Dry, zh: 干}
+  class: pump
+  fault_class: pump.dry_run
+  source: {text: test, mark: j}
+  only_while: {when: running, after: 2m}
+  severity: low
+  when: flow < 1 m3/h
+  for: 5m
+  tests:
+  - {name: dry, every: 1m, inputs: {running: 1*40, flow: 5*10 0.2*20 5*10}, expect: {9m: none, 20m: low, 35m: none}}
+`
+	set, list := rules.Load([]rules.File{{Name: "dry.yaml", Data: []byte(gated)}}, rules.LoadOptions{})
+	if set == nil {
+		t.Fatal(list.Err())
+	}
+	res := scenario.Run(set.Rules[0])
+	if len(res.Failures) > 0 {
+		t.Error(res.Failures)
+	}
+	if !slices.Equal(res.Ran, scenario.Kinds) {
+		t.Errorf("ran %q, want all of %q", res.Ran, scenario.Kinds)
 	}
 }
