@@ -228,3 +228,67 @@ sources: [{topic: "c/{device}", points: {n: {path: n, counter: {width: 16}}, r: 
 		t.Error(diff)
 	}
 }
+
+func TestTwoSourcesOfOnePointMayUseTwoUnits(t *testing.T) {
+	d := newDecoder(load(t, `profile: u/1
+class: sensor
+sources:
+  - {topic: "c/{device}", points: {temperature: {path: t, unit: °C}}}
+  - {topic: "f/{device}", points: {temperature: {path: t, unit: °F}}}
+`))
+	if got := decode(t, d, message("c/a", `{"t":20}`), message("f/a", `{"t":212}`)); got[0] != "a temperature 100 °C" {
+		t.Error(got)
+	}
+}
+
+func TestReloadedProfileCountsForPointsThatWereThere(t *testing.T) {
+	before := newDecoder(load(t, strings.Replace(meterProfile, "{role: power, path: p, unit: W", "{path: p, unit: W", 1)))
+	decode(t, before, message("m/a", `{"p":1000}`))
+	after := newDecoder(load(t, strings.Replace(meterProfile, "profile: meter/1", "profile: meter/2\ninterval: 30s", 1)))
+	if err := after.Restore(before.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	var out profile.Batch
+	after.Decode(&devices.Record{Kind: devices.Messages, Messages: []devices.Message{message("m/a", `{"p":1000}`)}}, &out)
+	p := out.Readings[0].Point
+	if out.Readings[0].Value != 1 || p.Unit != "kW" || p.Role != "power" || p.Device.Profile != "meter/2" || p.Device.Interval != int64(30*time.Second) {
+		t.Errorf("%s, role %q, profile %s, interval %d", line(&out.Readings[0]), p.Role, p.Device.Profile, p.Device.Interval)
+	}
+}
+
+func TestSuccessorOnTheSameRegistryRenewsItsPoints(t *testing.T) {
+	reg, site := devices.NewRegistry(), &devices.Site{ID: "s", Location: time.UTC}
+	old := profile.NewDecoder(load(t, strings.Replace(meterProfile, "{role: power, path: p, unit: W", "{path: p, unit: W", 1)), site, reg)
+	decode(t, old, message("m/a", `{"p":1000}`))
+	next := profile.NewDecoder(load(t, meterProfile), site, reg)
+	if err := next.Restore(old.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	p := reg.Lookup([]byte("a")).Point("power")
+	if p.Role != "power" || p.Unit != "kW" {
+		t.Errorf("before the next message the point has role %q, unit %q", p.Role, p.Unit)
+	}
+	if got := decode(t, next, message("m/a", `{"p":1000}`)); got[0] != "a power 1 kW" {
+		t.Error(got)
+	}
+}
+
+func TestReportsOfSeveralSitesAddUp(t *testing.T) {
+	a, b := newDecoder(load(t, meterProfile)), newDecoder(load(t, meterProfile))
+	decode(t, a, message("m/a", `{"p":1}`), message("unknown/x", "1"))
+	decode(t, b, message("m/b", `{"p":"?"}`), message("m/b", `not json`))
+	sum := a.Coverage()
+	sum.Add(b.Coverage())
+	if s := sum.Stats; s.Messages != 4 || s.Decoded != 2 || s.Unmatched != 1 || s.Failed != 1 || len(s.Profiles) != 1 || s.Profiles[0].Messages != 2 {
+		t.Errorf("%+v", s)
+	}
+	var text strings.Builder
+	if err := sum.Print(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"unknown/x", "no profile reads it", "not JSON", `no number: "?"`} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the report does not say %q:\n%s", want, text.String())
+		}
+	}
+}

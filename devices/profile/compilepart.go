@@ -33,6 +33,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 		p.plan = newPlan()
 		names.plan = p.plan
 	}
+	names.orRoot = p.own && !spb
 	c.partIdentity(p, s, over, names, top)
 	p.class = s.Class
 	if p.class == "" && over != nil {
@@ -58,6 +59,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	case over != nil && over.Quality != nil:
 		p.quality = c.qualityOf(over.Quality, top)
 	}
+	names.orRoot = false
 	if s.By != nil {
 		p.by = names.ref(s.By)
 		p.byKey = make(map[string]int)

@@ -96,6 +96,9 @@ func (r *run) emit(pt *point, i int, b *binding, res result, ns int64, own bool,
 	counts := &d.states[b.dev.Index].counts
 	counts.Decoded++
 	p := r.devicePoint(pt, i, b, &res)
+	if res.unit == nil && pt.unit != p.Unit && pt.unit != "" && res.kind == numberValue {
+		res.unit = devices.UnitByCode(pt.unit) // two sources name one point, in two units
+	}
 	if res.unit != nil && res.unit.Code != p.Unit {
 		if to := devices.UnitByCode(p.Unit); to != nil {
 			if conv, err := devices.Convert(res.unit, to, false); err == nil {

@@ -76,3 +76,22 @@ func (d *Decoder) Devices(profile string) []string {
 	slices.Sort(ids)
 	return ids
 }
+
+// add sums up; profiles are matched by id, in the order of their appearance.
+func (s *Stats) add(o Stats) {
+	s.Messages += o.Messages
+	s.Decoded += o.Decoded
+	s.Unmatched += o.Unmatched
+	s.Guarded += o.Guarded
+	s.Failed += o.Failed
+	s.Redelivered += o.Redelivered
+	for _, p := range o.Profiles {
+		i := slices.IndexFunc(s.Profiles, func(have ProfileCount) bool { return have.Profile == p.Profile })
+		if i < 0 {
+			s.Profiles = append(s.Profiles, p)
+			continue
+		}
+		c := &s.Profiles[i]
+		c.Messages, c.Readings, c.Bad, c.Failed = c.Messages+p.Messages, c.Readings+p.Readings, c.Bad+p.Bad, c.Failed+p.Failed
+	}
+}

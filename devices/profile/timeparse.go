@@ -15,9 +15,9 @@ type timeFormat struct {
 	layout string // a Go layout; "" for the named formats
 	unit   int64  // nanoseconds of one unit, for Unix times
 	zone   *time.Location
-	site   bool // zone is the site's
-	zones  map[string]int
-	later  bool // of an hour that comes twice, the second one
+	site   bool           // zone is the site's
+	zones  map[string]int // seconds of each abbreviation
+	later  bool           // of an hour that comes twice, the second one
 }
 
 // unixUnits are the numeric formats with the nanoseconds of one unit.

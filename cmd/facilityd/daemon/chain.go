@@ -335,7 +335,7 @@ func (c *chain) stats() profile.Stats {
 	return d.Stats()
 }
 
-// coverage is what is received and not mapped, and what failed.
+// coverage is what the site receives and does not map.
 func (c *chain) coverage() profile.Coverage {
 	c.mu.Lock()
 	d := c.decoder

@@ -289,24 +289,6 @@ func (d *Daemon) Strangers(site string) (out []board.Stranger) {
 	return out
 }
 
-// Coverage is what all sites receive and do not map, and what failed.
-func (d *Daemon) Coverage() (sum profile.Coverage) {
-	for _, b := range d.bundles {
-		c := d.chains[b.Site.ID].coverage()
-		sum.Stats.Messages += c.Stats.Messages
-		sum.Stats.Decoded += c.Stats.Decoded
-		sum.Stats.Unmatched += c.Stats.Unmatched
-		sum.Stats.Guarded += c.Stats.Guarded
-		sum.Stats.Failed += c.Stats.Failed
-		sum.Stats.Redelivered += c.Stats.Redelivered
-		sum.Stats.Profiles = append(sum.Stats.Profiles, c.Stats.Profiles...)
-		sum.Unmapped = append(sum.Unmapped, c.Unmapped...)
-		sum.Failures = append(sum.Failures, c.Failures...)
-		sum.Seen = append(sum.Seen, c.Seen...)
-	}
-	return sum
-}
-
 // Adopt makes a stranger known: the journal tells decoder and rules.
 func (d *Daemon) Adopt(ctx context.Context, a board.Adoption, by string, at time.Time) error {
 	w := d.writers[a.Site]
