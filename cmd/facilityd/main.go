@@ -51,7 +51,7 @@ Start here:
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
-		profileCommand(), personCommand(), orderCommand(), detectCommand(),
+		profileCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(),
 	)
 	return root
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/board"
 )
 
@@ -331,6 +332,10 @@ func TestAPIShowsTheEstate(t *testing.T) {
 	}
 	if a := get[map[string]board.Accounting](s, "/api/v1/accounting"); a["demo"].Sources[0].Rejected["too_large"] != 3 {
 		t.Errorf("%+v", a)
+	}
+	f := get[ticketing.Figures](s, "/api/v1/figures?from=2026-02-01T00:00:00Z&to=2026-04-01T00:00:00Z")
+	if f.Orders != 8 || len(f.Tiers) != 4 || f.Rules[0].Rule != "E01" {
+		t.Errorf("%+v", f)
 	}
 	if st := get[board.Status](s, "/api/v1/status"); st.Configuration == "" || st.Lags[0].Consumer != "history" {
 		t.Errorf("%+v", st)

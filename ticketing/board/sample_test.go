@@ -1,6 +1,7 @@
 package board_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -212,9 +213,11 @@ func nakedReason(en, zh string) *rules.Evidence {
 
 // sampleLive stands for the running daemon.
 type sampleLive struct {
-	site    *devices.Site
-	devices []board.Device
-	status  board.Status
+	strangers []board.Stranger
+	adopted   []string
+	site      *devices.Site
+	devices   []board.Device
+	status    board.Status
 }
 
 func newSampleLive(t *testing.T) *sampleLive {
@@ -287,3 +290,10 @@ func (l *sampleLive) Accounting(string) board.Accounting {
 }
 
 func (l *sampleLive) Status() board.Status { return l.status }
+
+func (l *sampleLive) Strangers(site string) []board.Stranger { return l.strangers }
+
+func (l *sampleLive) Adopt(_ context.Context, a board.Adoption, by string, _ time.Time) error {
+	l.adopted = append(l.adopted, a.Site+"/"+a.Device+"/"+a.Asset+" by "+by)
+	return nil
+}

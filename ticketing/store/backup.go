@@ -22,7 +22,19 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("back up orders to %s: the file exists", path)
 	}
 	// VACUUM INTO reads one snapshot and needs no lock that writers would feel.
-	if _, err := s.read.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+	// It writes a file of its own, which a reading connection may not: this one
+	// may, for as long as it takes.
+	conn, err := s.read.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("back up orders to %s: %w", path, err)
+	}
+	defer conn.Close()
+	if _, err = conn.ExecContext(ctx, `PRAGMA query_only(0)`); err == nil {
+		_, err = conn.ExecContext(ctx, `VACUUM INTO $1`, path)
+		_, again := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA query_only(1)`)
+		err = errors.Join(err, again)
+	}
+	if err != nil {
 		return fmt.Errorf("back up orders to %s: %w", path, err)
 	}
 	return errors.Join(syncPath(path), syncPath(filepath.Dir(path)))

@@ -68,6 +68,7 @@ type Daemon struct {
 	board     listener
 	control   control
 
+	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
 	lastReload error
 	reloadAt   time.Time
@@ -300,6 +301,7 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 	if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
 		return err
 	}
+	d.configs.enforce(b)
 	c := &chain{
 		site: site, log: d.log.With("site", site), journal: d.journal, orders: d.orders, configs: d.configs,
 		now: w.Now, metrics: d.metrics, calls: make(chan func()), done: make(chan struct{}),
