@@ -69,7 +69,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	}
 	for _, w := range s.Skip {
 		if p.by != nil {
-			p.skip = append(p.skip, glob(w.Text))
+			p.skip = append(p.skip, newGlob(w.Text))
 		} else {
 			root.add(w.Text) // a field that is known counts as read
 		}

@@ -263,7 +263,7 @@ func (r *run) keyed(p *part, b *binding, ns int64, own bool, q devices.Quality) 
 	key := word.text()
 	st := &r.d.states[b.dev.Index]
 	for _, skip := range p.skip {
-		if skip.MatchString(key) {
+		if skip.match(key) {
 			st.counts.Decoded++
 			st.counts.Ignored++
 			return nil
