@@ -64,6 +64,7 @@ type part struct {
 	bySlot     []int32 // slot → place of its point + 1, when every point has a slot of its own
 	star       int
 	needsMeta  bool
+	keepValues bool // expressions use the values of points before theirs
 }
 
 type identity struct {

@@ -14,7 +14,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	top := c.names(rule, root)
 	top.metas, top.atRoot = &p.needsMeta, len(s.Fanout) > 0
 	names := c.names(rule, root)
-	names.metas = &p.needsMeta
+	names.metas, names.before = &p.needsMeta, &p.keepValues
 	spb := rule.source.chain.mode == spbMode
 	if spb {
 		names.frames = append(names.frames, spbFrame())

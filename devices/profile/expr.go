@@ -110,6 +110,9 @@ func (c *scopeNames) expression(n *yaml.Node, text string) *expression {
 			en.fixed = exprRoot
 		case "points":
 			en.fixed = exprPoints
+			if c.before != nil {
+				*c.before = true
+			}
 		default:
 			if en.ref = c.word(n, name, ""); en.ref == nil {
 				en.ref = c.path(n, name)
@@ -169,7 +172,7 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 		return value{}, true
 	}
 	env := make(map[string]any, len(e.names))
-	missing := false
+	missing, usesPoints := false, false
 	for i := range e.names {
 		n := &e.names[i]
 		switch n.fixed {
@@ -180,7 +183,8 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 		case exprRoot:
 			env[n.name] = r.root.asAny()
 		case exprPoints:
-			env[n.name] = r.pointValues()
+			usesPoints = true
+			env[n.name] = r.points
 		default:
 			x := r.get(n.ref)
 			env[n.name] = x.asAny()
@@ -192,7 +196,7 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 	}
 	res, err := vm.Run(e.program, env)
 	if err != nil {
-		if missing {
+		if missing || usesPoints { // a point before it is not in this message
 			return value{}, true
 		}
 		r.problem("expression %s: %s", e.text, firstLine(err))

@@ -76,6 +76,7 @@ type scopeNames struct {
 	atRoot   bool  // paths mean the whole message, wherever they are evaluated
 	root     *plan // of the message
 	metas    *bool // set when metadata is used
+	before   *bool // set when values of earlier points are used
 	points   []string
 }
 

@@ -94,8 +94,7 @@ func (r *run) begin(rule *topicRule, captures []string) {
 	r.historical, r.trouble = false, ""
 	r.binding, r.root, r.scope = nil, value{}, value{}
 	r.rootSlots = r.rootSlots[:0]
-	r.slots = nil
-	clear(r.points)
+	r.slots, r.points = nil, nil
 }
 
 // source decodes a message by one source. ok is false when its guards do not
@@ -223,6 +222,9 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 	if st.zone != nil {
 		r.site = st.zone
 		defer func() { r.site = r.d.zone }()
+	}
+	if p.keepValues {
+		r.points = nil
 	}
 	ns, own := r.time(p)
 	quality := r.qualityFor(p.quality)
