@@ -184,7 +184,7 @@ func printSource(w io.Writer, dir string, p *profile.Profile) error {
 
 func profileCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check [FILES]",
+		Use:   "check [FILES or directories]",
 		Short: "Check profiles and run the tests inside them",
 		Long: `Checks the files together, or the shipped profiles when none is named, and prints
 every finding with file, line and column. Profiles that are extended and not
@@ -197,14 +197,24 @@ among the files are taken from the shipped ones.`,
 			}
 			if len(args) > 0 {
 				var own []profile.Source
+				dir := filepath.Dir(args[0])
 				for _, name := range args {
+					if info, err := os.Stat(name); err == nil && info.IsDir() {
+						dir = name
+						found, _, err := profileSources(name)
+						if err != nil {
+							return err
+						}
+						own = append(own, found...)
+						continue
+					}
 					data, err := os.ReadFile(name)
 					if err != nil {
 						return fmt.Errorf("check profiles: %w", err)
 					}
 					own = append(own, profile.Source{Name: name, Data: data})
 				}
-				files = os.DirFS(filepath.Dir(args[0]))
+				files = os.DirFS(dir)
 				sources = profile.WithBases(own, sources)
 			}
 			set, list := profile.Load(sources, profile.LoadOptions{

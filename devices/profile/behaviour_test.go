@@ -292,3 +292,21 @@ func TestReportsOfSeveralSitesAddUp(t *testing.T) {
 		}
 	}
 }
+
+func TestSkippedFieldsAreNotReportedAsUnmapped(t *testing.T) {
+	d := newDecoder(shippedSet(t))
+	decode(t, d, message("facility/pump/p1/telemetry", `{"power":1,"seq":5,"colour":"red"}`))
+	u := d.Unmapped()
+	if len(u) != 1 || u[0].Name != "colour" {
+		t.Errorf("unmapped: %+v", u)
+	}
+}
+
+func TestSilenceIsDeclaredPerDevice(t *testing.T) {
+	reg := devices.NewRegistry()
+	d := profile.NewDecoder(load(t, meterProfile+"availability: [{silence: 3x, expect: 60s}]\n"), &devices.Site{ID: "s"}, reg)
+	decode(t, d, message("m/a", `{"p":1}`))
+	if dev := reg.Lookup([]byte("a")); dev.Interval != int64(time.Minute) || dev.Silence != int64(3*time.Minute) {
+		t.Errorf("interval %d, silence %d", dev.Interval, dev.Silence)
+	}
+}

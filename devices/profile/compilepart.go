@@ -68,10 +68,11 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 		p.value = names.ref(s.Value)
 	}
 	for _, w := range s.Skip {
-		p.skip = append(p.skip, glob(w.Text))
-	}
-	if len(s.Skip) > 0 && p.by == nil {
-		c.errorf(child(s.At, "skip"), "skip leaves out words of by, and by is not given")
+		if p.by != nil {
+			p.skip = append(p.skip, glob(w.Text))
+		} else {
+			root.add(w.Text) // a field that is known counts as read
+		}
 	}
 	if len(s.Points) == 0 {
 		c.errorf(s.At, "no points are given")
