@@ -22,6 +22,7 @@ type assetState struct {
 	tasks     []task
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
+	watchers  int  // detectors, which share its budget of orders
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that
@@ -141,6 +142,7 @@ func (e *Engine) bindAsset(a *assetState) {
 		a.instances[k] = i
 		e.inherit(i, old)
 	}
+	a.watchers = a.countWatchers()
 	for _, i := range old {
 		for _, d := range i.devs {
 			if i.busy {

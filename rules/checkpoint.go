@@ -14,7 +14,7 @@ import (
 // which each other chunk was last written, so that a torn checkpoint is seen.
 
 // checkpointVersion is the first byte of every chunk.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
 // to be made anew and the journal read from its beginning.
@@ -275,6 +275,7 @@ func (i *instance) write(w *writer) {
 			w.float(c.a)
 			w.float(c.b)
 		}
+		w.watcher(s.watch)
 	}
 }
 
@@ -419,7 +420,7 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 		if r.bad {
 			return
 		}
-		i.readSlot(r)
+		e.readSlot(r, i)
 	}
 	if k >= 0 {
 		e.setBusy(i, busy)
@@ -431,7 +432,7 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 	}
 }
 
-func (i *instance) readSlot(r *cursor) {
+func (e *Engine) readSlot(r *cursor, i *instance) {
 	key := r.string()
 	s := slot{t: r.time(), since: r.time(), until: r.deadline(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
 		word: r.string(), n: uint32(r.uint()), val: r.truth(), known: r.bool()}
@@ -439,7 +440,9 @@ func (i *instance) readSlot(r *cursor) {
 		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
 	}
 	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
+	watch := r.string()
 	if n >= 0 {
+		s.watch = e.readWatcher(r, i, i.rule.slots[n].watch, watch)
 		copy(i.slots[n].cells, s.cells)
 		s.cells = i.slots[n].cells
 		i.slots[n] = s

@@ -84,6 +84,7 @@ func (e *Engine) settle(a *assetState, fc *FaultClass, by *instance, t int64, en
 
 func (e *Engine) closeEpisode(cs *classState, a *assetState, cause Cause, t int64) {
 	e.emit(cs, a, Cleared, cause, t, nil)
+	e.episodeOver(cs, a, cause)
 	over := cs.id
 	*cs = classState{fc: cs.fc, shelved: cs.shelved, done: cs.done}
 	e.explainNoMore(over, t)

@@ -48,6 +48,9 @@ func (e *Engine) evidence(i *instance, severity Severity) *Evidence {
 		}
 	}
 	ev.Reason = i.reason(ev.Inputs)
+	if w, spec := i.watcherOf(when); w != nil {
+		w.explain(e, i, spec, ev)
+	}
 	return ev
 }
 

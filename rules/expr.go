@@ -67,6 +67,7 @@ type compiler struct {
 	// that something: the line in the chart.
 	limitOf int
 	drawn   numberFunc
+	watches []int // slots of detectors in the expression at hand
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {
@@ -88,13 +89,14 @@ type Condition struct {
 	gauges   []int  // those of them that are sampled, not told on change
 	requires uint64 // roles, a bit each, that must be known for it to be true
 	limit    numberFunc
-	limitOf  int // slot of the role that limit is drawn for; -1 for none
+	limitOf  int   // slot of the role that limit is drawn for; -1 for none
+	watches  []int // slots of its detectors
 }
 
 // condition compiles src; ok is false when an error was reported.
 func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	c.uses = make(map[int]bool)
-	c.limitOf, c.drawn = -1, nil
+	c.limitOf, c.drawn, c.watches = -1, nil, nil
 	op := c.expression(src)
 	if op.bad {
 		return Condition{}, false
@@ -103,7 +105,7 @@ func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	if !ok {
 		return Condition{}, false
 	}
-	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf}
+	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf, watches: c.watches}
 	cond.roles = slices.Sorted(maps.Keys(c.uses))
 	for _, slot := range cond.roles {
 		if k := c.rule.roles[slot].role.Kind; k == devices.Gauge || k == devices.Counter {

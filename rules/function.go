@@ -35,9 +35,11 @@ func Functions() []*Function { return functionList }
 var functionList = func() []*Function {
 	list := []*Function{
 		{"abs", "abs(x)", "The amount of x.", compileAbs},
+		{"anomaly", "anomaly(x) or anomaly(x, y, …) or anomaly(x, y, 15m)", "True when x, or several values together, are odd enough against their own past to be worth an order (budget: 1 per asset per month); with a duration, the means over each such time are watched.", compileWatch},
 		{"avg", "avg(x, 10m) or avg(x, 7d, running)", "The mean of x over the last while, weighted by time; with a condition, of the time in which it was true.", compileWindow},
 		{"bad", "bad(x)", "True when the newest reading of x is bad: a sensor fault, or a value that cannot be.", compileBad},
 		{"between", `between("22:00", "06:00")`, "True in that part of the day, in the site's time zone.", compileBetween},
+		{"change", "change(x) or change(x, 15m)", "True when x stepped to another level and that is worth an order (budget).", compileWatch},
 		{"changed", "changed(x, 10m)", "True when x took another value within the last while.", compileChanged},
 		{"count", "count(event, 30m) or count(condition, 30m)", "How often an event happened, or a condition became true, within the last while.", compileCount},
 		{"delta", "delta(x, 1h)", "How much x grew over the last while; a counter's growth goes on through a reset.", compileDelta},

@@ -142,7 +142,7 @@ func yamlDiagnostic(name string, err error) diag.Diagnostic {
 var ruleKeys = []string{
 	"id", "ref", "title", "fault_class", "explains", "class", "source", "enabled", "shadow", "limits",
 	"only_while", "thresholds", "severity", "when", "for", "clear", "clear_for",
-	"meaning", "check_first", "if_ignored", "tests",
+	"meaning", "check_first", "if_ignored", "tests", "budget",
 }
 
 func (rd *reader) rule(n *yaml.Node) *Rule {
@@ -173,6 +173,7 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	c := &compiler{rule: r, diags: rd.diags, filename: rd.file}
 	rd.onlyWhile(r, c, f["only_while"])
 	rd.thresholds(r, c, n, f)
+	rd.budget(r, f["budget"])
 	if f["tests"] != nil {
 		rd.scenarios(r, f["tests"])
 	}

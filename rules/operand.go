@@ -16,6 +16,7 @@ type evalContext struct {
 	// due is the next time at which a value may change although no reading
 	// arrives; expiry is when the first of the inputs that were read goes stale.
 	due, expiry int64
+	open        Truth  // whether only_while holds
 	serial      uint32 // counts evaluations, so that a call site advances once in each
 	// event is the point whose event is being told, -1 for none.
 	event     int32

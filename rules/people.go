@@ -30,6 +30,7 @@ func (e *Engine) fact(f *devices.Fact) {
 		}
 		e.factIDs = append(e.factIDs, f.ID)
 	}
+	e.watchersHear(f)
 	switch f.Kind {
 	case devices.FactCleared:
 		e.clearByHand(f, CauseByHand)

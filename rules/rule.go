@@ -33,6 +33,9 @@ type Rule struct {
 	Explains []*FaultClass
 	// Shadow rules run and are shown, and have no effect outside.
 	Shadow bool
+	// Budget is how many false orders per 30 days anomaly and change may cost on
+	// an asset. All detectors of an asset share it evenly.
+	Budget float64
 
 	Limits     []Limit
 	OnlyWhile  *Condition

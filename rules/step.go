@@ -14,7 +14,9 @@ func (e *Engine) step(i *instance, t int64) {
 	c := &e.ctx
 	c.inst, c.t, c.due, c.expiry = i, t, never, never
 	c.serial++
+	c.open = True
 	open := e.gate(c, i, passed)
+	c.open = open
 	i.t = t
 	waiting, changed := false, false
 	for k := range i.limbs {

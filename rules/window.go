@@ -24,6 +24,7 @@ type slot struct {
 	val   Truth   // last input, when it is a condition
 	known bool    // v is known
 	cells []cell
+	watch *watcher // of anomaly and change
 
 	serial uint32
 	out    float64
@@ -40,6 +41,7 @@ type cell struct {
 type slotSpec struct {
 	key   string
 	cells int
+	watch *watchSpec // of anomaly and change, else nil
 }
 
 // windowBuckets is how finely a window is kept: it forgets in tenths.

@@ -18,6 +18,23 @@ type figuresInput struct {
 
 func (b *Board) registerFigures(api huma.API) {
 	huma.Register(api, op("get-figures", http.MethodGet, "/figures", "orders", "Times, deadlines met and what became of the orders of a period"), b.apiFigures)
+	huma.Register(api, op("list-problems", http.MethodGet, "/problems", "orders", "Assets that have the same fault three times or more in 30 days; their orders hold the evidence"), b.apiProblems)
+}
+
+func (b *Board) apiProblems(ctx context.Context, in *SiteInput) (*output[List[Problem]], error) {
+	list, err := b.cfg.Orders.Problems(ctx, in.Site, "", "", b.cfg.Now())
+	if err != nil {
+		return nil, b.apiError(err)
+	}
+	sites := b.sites()
+	out := List[Problem]{Items: make([]Problem, len(list))}
+	for i, p := range list {
+		out.Items[i] = Problem{
+			Site: p.Site, Asset: p.Asset, AssetName: sites.assetName(p.Site, p.Asset), FaultClass: p.FaultClass, Title: faultTitle(p.FaultClass),
+			Count: p.Count, First: p.First, Last: p.Last,
+		}
+	}
+	return &output[List[Problem]]{out}, nil
 }
 
 func (b *Board) apiFigures(ctx context.Context, in *figuresInput) (*output[ticketing.Figures], error) {

@@ -24,6 +24,7 @@ type orderData struct {
 	Form     *formState
 	ByHand   bool
 	Guide    *Guide
+	Problem  int // how often the fault came within 30 days, when that is a problem
 }
 
 // watchData is how the watch of the telemetry after done stands.
@@ -93,6 +94,13 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 			return nil, err
 		}
 		d.Chart = template.HTML(svg) //nolint:gosec // made by chart.SVG, which escapes every text
+	}
+	problems, err := b.cfg.Orders.Problems(ctx, o.Site, o.Asset, o.FaultClass, b.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		d.Problem = problems[0].Count
 	}
 	if slices.Contains(d.Order.Commands, ticketing.DoReassign) {
 		if d.Persons, err = b.cfg.Orders.Persons(ctx); err != nil {

@@ -167,6 +167,18 @@ type Episode struct {
 	ClearedAt  time.Time     `json:"cleared_at,omitzero"`
 }
 
+// Problem is an asset that has the same fault again and again.
+type Problem struct {
+	Site       string        `json:"site"`
+	Asset      string        `json:"asset"`
+	AssetName  devices.Label `json:"asset_name"`
+	FaultClass string        `json:"fault_class"`
+	Title      devices.Label `json:"title"`
+	Count      int           `json:"count" doc:"How often the fault opened or re-opened an order within 30 days"`
+	First      time.Time     `json:"first"`
+	Last       time.Time     `json:"last"`
+}
+
 // Asset is what a site file says about an asset, with its open orders counted.
 type Asset struct {
 	Site        string        `json:"site"`

@@ -62,7 +62,7 @@ type Store struct {
 	cfg     Config
 	write   *sql.DB
 	read    *sql.DB
-	sqlite  bool
+	sqlite  string // DSN of the SQLite database; "" on PostgreSQL
 	metrics *metrics
 }
 
@@ -107,16 +107,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 //   - _txlock=immediate: a transaction takes the write lock when it begins; one
 //     that reads first and writes later could not be retried by busy_timeout
 func (s *Store) openSQLite(path string) (err error) {
-	s.sqlite = true
-	dsn := func(extra string) string {
-		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-		return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
-	}
-	if s.write, err = sql.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	s.sqlite = u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	if s.write, err = sql.Open("sqlite", s.sqlite+"&_txlock=immediate"); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn("&_pragma=query_only(1)")); err != nil {
+	if s.read, err = sql.Open("sqlite", s.sqlite+"&_pragma=query_only(1)"); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
@@ -139,7 +136,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if !s.sqlite {
+	if s.sqlite == "" {
 		// Several workers may start at once: one migrates, the others wait.
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {

@@ -217,6 +217,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	start(&work, func() error { return d.board.serve(workCtx) })
 	start(&work, func() error { return d.control.serve(workCtx) })
+	start(&feed, func() error { return d.watch(feedCtx) })
 	d.announce()
 	close(d.ready)
 

@@ -38,8 +38,9 @@ func Storm(t *testing.T, s *store.Store, seed uint64, n int) {
 	for w := range workers {
 		mine := order[w*len(order)/workers : (w+1)*len(order)/workers]
 		r := rand.New(rand.NewPCG(seed, uint64(100+w)))
+		theirs := r.Uint64()
 		wg.Go(func() { deliver(t, s, r, steps, mine) })
-		wg.Go(func() { people(t, s, r.Uint64(), fmt.Sprintf("person-%d", w), n/40) })
+		wg.Go(func() { people(t, s, theirs, fmt.Sprintf("person-%d", w), n/40) })
 	}
 	wg.Wait()
 	CheckWhole(t, s)
