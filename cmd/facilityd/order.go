@@ -27,7 +27,6 @@ func orderCommand() *cobra.Command {
 		Short: "Look at work orders and work on them, through the API of a running daemon",
 		Long: `Speaks to the API of a running facilityd, on this machine or another. Beyond
 loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file.`,
-		Args: cobra.NoArgs,
 	}
 	cmd.PersistentFlags().String("url", "http://127.0.0.1:8080", "address of the daemon's board and API")
 	cmd.PersistentFlags().String("token-file", "", "file that holds a person's token (default FACILITYD_TOKEN)")
