@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -184,7 +182,10 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.uint(c.id.Seq)
 		w.byte(byte(c.phase))
 		w.byte(byte(c.severity))
-		w.ints(c.onset, c.at, c.shelved)
+		w.ints(c.onset, c.at, c.shelved, c.done)
+		w.string(c.under.Asset)
+		w.string(c.under.FaultClass)
+		w.uint(c.under.Seq)
 		w.string(c.rule)
 	}
 	w.uint(uint64(len(a.instances)))
@@ -326,7 +327,12 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.id = EpisodeID{}
 		}
 		c.phase, c.severity = Phase(r.byte()), Severity(r.byte())
-		c.onset, c.at, c.shelved, c.rule = r.time(), r.time(), r.time(), r.string()
+		c.onset, c.at, c.shelved, c.done = r.time(), r.time(), r.time(), r.time()
+		c.under = EpisodeID{Asset: r.string(), FaultClass: r.string(), Seq: r.uint()}
+		if c.under.Seq != 0 {
+			c.under.Site = e.site.ID
+		}
+		c.rule = r.string()
 	}
 	for range r.count(10) {
 		if !r.bad {
@@ -438,138 +444,4 @@ func (i *instance) readSlot(r *cursor) {
 		s.cells = i.slots[n].cells
 		i.slots[n] = s
 	}
-}
-
-// writer appends values; cursor takes them back and remembers the first that
-// did not fit.
-type writer struct{ b []byte }
-
-func (w *writer) byte(v byte)     { w.b = append(w.b, v) }
-func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
-func (w *writer) int(v int64)     { w.b = binary.AppendVarint(w.b, v) }
-func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
-func (w *writer) ints(vs ...int64) {
-	for _, v := range vs {
-		w.int(v)
-	}
-}
-
-func (w *writer) bool(v bool) {
-	if v {
-		w.b = append(w.b, 1)
-	} else {
-		w.b = append(w.b, 0)
-	}
-}
-
-func (w *writer) string(s string) {
-	w.uint(uint64(len(s)))
-	w.b = append(w.b, s...)
-}
-
-type cursor struct {
-	b   []byte
-	bad bool
-}
-
-func (r *cursor) fail() { r.bad, r.b = true, nil }
-
-func (r *cursor) done() error {
-	if r.bad || len(r.b) != 0 {
-		return fmt.Errorf("%w: it is damaged", ErrCheckpoint)
-	}
-	return nil
-}
-
-func (r *cursor) byte() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
-}
-
-func (r *cursor) bool() bool { return r.byte() != 0 }
-
-func (r *cursor) truth() Truth {
-	v := Truth(r.byte())
-	if v > True {
-		r.fail()
-		return Unknown
-	}
-	return v
-}
-
-func (r *cursor) uint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *cursor) int() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// time reads a time or a duration that the engine can reckon with.
-func (r *cursor) time() int64 {
-	v := r.int()
-	if v < 0 || v > latest {
-		r.fail()
-		return 0
-	}
-	return v
-}
-
-// deadline reads a time that may never come.
-func (r *cursor) deadline() int64 {
-	v := r.int()
-	if v < 0 || v > latest && v != never {
-		r.fail()
-		return 0
-	}
-	return v
-}
-
-func (r *cursor) float() float64 {
-	if len(r.b) < 8 {
-		r.fail()
-		return 0
-	}
-	v := math.Float64frombits(binary.LittleEndian.Uint64(r.b))
-	r.b = r.b[8:]
-	return v
-}
-
-func (r *cursor) string() string {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return ""
-	}
-	s := string(r.b[:n])
-	r.b = r.b[n:]
-	return s
-}
-
-// count reads the length of a list whose items take at least size bytes each,
-// so that a damaged length cannot ask for more than there is.
-func (r *cursor) count(size uint64) int {
-	n := r.uint()
-	if n > uint64(len(r.b))/cmp.Or(size, 1) {
-		r.fail()
-		return 0
-	}
-	return int(n)
 }

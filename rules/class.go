@@ -16,6 +16,9 @@ type classState struct {
 	onset    int64
 	at       int64 // of the last step
 	rule     string
+	done     int64 // when a job was last reported done, or the class first looked at
+	// under is the open episode that explains this one.
+	under EpisodeID
 	// shelved is until when a person does not want to hear of it.
 	shelved int64
 }
@@ -56,7 +59,9 @@ func (e *Engine) settle(a *assetState, fc *FaultClass, by *instance, t int64, en
 	case severity != 0 && !cs.open:
 		cs.open, cs.phase, cs.severity, cs.onset, cs.rule = true, phase, severity, onset, speaker.rule.ID
 		cs.id = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: e.seq}
+		cs.under = e.explanation(a, fc)
 		e.emit(cs, a, Active, CauseHeld, t, e.evidence(speaker, severity))
+		e.explainOthers(a, t)
 	case severity != 0:
 		before, was := cs.severity, cs.phase
 		cs.severity, cs.phase, cs.rule = severity, phase, speaker.rule.ID
@@ -79,7 +84,9 @@ func (e *Engine) settle(a *assetState, fc *FaultClass, by *instance, t int64, en
 
 func (e *Engine) closeEpisode(cs *classState, a *assetState, cause Cause, t int64) {
 	e.emit(cs, a, Cleared, cause, t, nil)
-	*cs = classState{fc: cs.fc, shelved: cs.shelved}
+	over := cs.id
+	*cs = classState{fc: cs.fc, shelved: cs.shelved, done: cs.done}
+	e.explainNoMore(over, t)
 }
 
 // openClasses lists the fault classes with an open episode.
@@ -121,6 +128,6 @@ func (e *Engine) emit(cs *classState, a *assetState, phase Phase, cause Cause, t
 	cs.at = t
 	e.out = append(e.out, Transition{
 		Episode: cs.id, Seq: e.seq, Ordinal: uint32(len(e.out)), Phase: phase, Cause: cause,
-		Severity: cs.severity, Rule: cs.rule, Onset: cs.onset, At: t, Simulated: a.simulated, Evidence: ev,
+		Under: cs.under, Severity: cs.severity, Rule: cs.rule, Onset: cs.onset, At: t, Simulated: a.simulated, Evidence: ev,
 	})
 }

@@ -80,7 +80,11 @@ type Transition struct {
 	Seq     uint64 // position of the record that caused this step
 	Ordinal uint32 // counts the steps caused by one record: (Seq, Ordinal) is unique per site
 	Phase   Phase  // the phase entered
-	Cause   Cause
+	// Under is the open episode that explains this one (a dead feeder, a silent
+	// gateway); zero for none. An episode under another needs no order of its own
+	// as long as it is.
+	Under EpisodeID
+	Cause Cause
 	// Severity is the highest that holds now (kept, when Cleared).
 	Severity Severity
 	Rule     string // id of the rule that speaks for the episode now
@@ -104,6 +108,8 @@ const (
 	CauseByHand    Cause = "cleared_by_person" // a competent person cleared it
 	CauseCancelled Cause = "cancelled"         // a person said: known, or a false alarm
 	CauseRetired   Cause = "rule_retired"      // the rule was removed or switched off
+	CauseExplained Cause = "common_cause"      // another episode turned out to explain it (Under)
+	CauseOnItsOwn  Cause = "common_cause_over" // what explained it is over, and it still holds
 )
 
 // Evidence is what the engine saw when it decided. It is kept with the order,

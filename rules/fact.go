@@ -22,7 +22,7 @@ var FactSpecs = []FactSpec{
 	{Name: "vibration_trip", Unit: "mm/s", Label: devices.Label{EN: "Vibration limit C/D for the machine's group and mount", ZH: "振动限值 C/D（按机组类别与支承）"}},
 	{Name: "min_suction_pressure", Unit: "bar", Label: devices.Label{EN: "Least suction pressure", ZH: "最低吸入压力"}},
 	{Name: "max_starts_per_hour", Label: devices.Label{EN: "Most starts per hour by the maker", ZH: "厂家允许每小时启动次数"}},
-	{Name: "specific_energy", Unit: "kWh/m3", Label: devices.Label{EN: "Energy per cubic metre at commissioning", ZH: "调试时单位水量电耗"}},
+	{Name: "specific_energy", Label: devices.Label{EN: "kWh per cubic metre at commissioning", ZH: "调试时单位水量电耗（kWh/m³）"}},
 	{Name: "boom_length", Unit: "m", Label: devices.Label{EN: "Length of the boom", ZH: "栏杆长度"}},
 	{Name: "rated_motion_time", Unit: "s", Label: devices.Label{EN: "Rated opening time", ZH: "额定开启时间"}},
 	{Name: "service_cycles", Label: devices.Label{EN: "Cycles between services by the maker", ZH: "厂家规定保养间隔次数"}},

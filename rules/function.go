@@ -35,7 +35,7 @@ func Functions() []*Function { return functionList }
 var functionList = func() []*Function {
 	list := []*Function{
 		{"abs", "abs(x)", "The amount of x.", compileAbs},
-		{"avg", "avg(x, 10m)", "The mean of x over the last while, weighted by time.", compileWindow},
+		{"avg", "avg(x, 10m) or avg(x, 7d, running)", "The mean of x over the last while, weighted by time; with a condition, of the time in which it was true.", compileWindow},
 		{"bad", "bad(x)", "True when the newest reading of x is bad: a sensor fault, or a value that cannot be.", compileBad},
 		{"between", `between("22:00", "06:00")`, "True in that part of the day, in the site's time zone.", compileBetween},
 		{"changed", "changed(x, 10m)", "True when x took another value within the last while.", compileChanged},
@@ -43,11 +43,12 @@ var functionList = func() []*Function {
 		{"delta", "delta(x, 1h)", "How much x grew over the last while; a counter's growth goes on through a reset.", compileDelta},
 		{"held", "held(condition, 10s)", "True when the condition has been true for that long without a break.", compileHeld},
 		{"hour", "hour()", "The hour of the day, 0 to 23, in the site's time zone.", compileHour},
-		{"max", "max(x, y, …) or max(x, 10m)", "The greatest of several values, or of one over the last while.", compileMinMax},
-		{"min", "min(x, y, …) or min(x, 10m)", "The least of several values, or of one over the last while.", compileMinMax},
+		{"max", "max(x, y, …) or max(x, 10m) or max(x, 7d, running)", "The greatest of several values, or of one over the last while.", compileMinMax},
+		{"min", "min(x, y, …) or min(x, 10m) or min(x, 7d, running)", "The least of several values, or of one over the last while.", compileMinMax},
 		{"n_of", "n_of(condition, 3, 5)", "True when the condition held in at least 3 of the last 5 readings.", compileNOf},
 		{"rate", "rate(x, 1h)", "How fast x grew over the last while, per hour.", compileDelta},
 		{"silent", "silent(3, 5m)", "True when the device said nothing for 3 of its declared intervals, and at least 5 minutes.", compileSilent},
+		{"since_done", "since_done()", "Time since a job of this fault class was reported done on the asset, or since it was first seen.", compileSinceDone},
 		{"spread", "spread(x, y, z)", "The greatest of the values minus the least.", compileSpread},
 		{"stuck", "stuck(x, 1h)", "True when readings of x keep coming and its value has not moved at all for that long.", compileStuck},
 		{"unbalance", "unbalance(x, y, z)", "The greatest deviation from the mean, in percent of the mean (NEMA MG-1).", compileUnbalance},
@@ -166,7 +167,7 @@ func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) op
 
 // compileMinMax is max over arguments or, with a duration, over time.
 func compileMinMax(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	if len(args) == 2 {
+	if len(args) == 2 || len(args) == 3 {
 		if id, ok := args[1].(*ast.IdentifierNode); ok {
 			if op := c.identifierLiteral(id); op != nil {
 				if _, ok := durationUnits[op.unit]; ok {
@@ -323,6 +324,21 @@ func compileBetween(c *compiler, name string, args []ast.Node, loc file.Location
 	}}
 }
 
+func compileSinceDone(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 0 {
+		return c.usage(name, loc, "no argument is taken")
+	}
+	return operand{role: -1, loc: loc, what: name + "()", unit: "h", stateful: true, number: func(ctx *evalContext) (float64, bool) {
+		cs := ctx.inst.asset.faultClass(ctx.inst.rule.FaultClass, true)
+		if cs.done == 0 {
+			cs.done = ctx.t
+		}
+		// The next hour is soon enough to look again.
+		ctx.wakeAt(ctx.t + int64(time.Hour))
+		return float64(ctx.t-cs.done) / float64(time.Hour), true
+	}}
+}
+
 // compileSilent is about the device, in journal time.
 func compileSilent(c *compiler, name string, args []ast.Node, loc file.Location) operand {
 	if len(args) < 1 || len(args) > 2 {
@@ -342,7 +358,7 @@ func compileSilent(c *compiler, name string, args []ast.Node, loc file.Location)
 			return badOperand(loc)
 		}
 	}
-	c.rule.clock = true
+	c.rule.silence, c.rule.clock = true, true
 	times := k.value
 	return operand{role: -1, loc: loc, what: name + "()", stateful: true, truth: func(ctx *evalContext) Truth {
 		return ctx.silent(times, int64(least))

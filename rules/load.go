@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr/file"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/facilityd/facilityd/configs/diag"
@@ -141,7 +140,7 @@ func yamlDiagnostic(name string, err error) diag.Diagnostic {
 }
 
 var ruleKeys = []string{
-	"id", "ref", "title", "fault_class", "class", "source", "enabled", "shadow", "limits",
+	"id", "ref", "title", "fault_class", "explains", "class", "source", "enabled", "shadow", "limits",
 	"only_while", "thresholds", "severity", "when", "for", "clear", "clear_for",
 	"meaning", "check_first", "if_ignored", "tests",
 }
@@ -189,7 +188,10 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	if len(r.roles) > maxRoles {
 		rd.errorf(n, "make two rules of it", "rule %q reads more than %d roles", r.ID, maxRoles)
 	}
-	if r.clock && len(r.roles) > 0 {
+	if len(r.roles) == 0 && len(r.Thresholds) > 0 {
+		r.clock = true
+	}
+	if r.silence && len(r.roles) > 0 {
 		rd.errorf(n, "make two rules of it", "rule %q mixes silence, which follows the clock, with readings", r.ID)
 	}
 	return r
@@ -211,11 +213,14 @@ func (rd *reader) classification(r *Rule, n *yaml.Node, f map[string]*yaml.Node)
 	if fc := f["fault_class"]; fc == nil {
 		rd.errorf(n, "", "rule %q has no fault_class", r.ID)
 	} else if r.FaultClass = FaultClassByID(fc.Value); r.FaultClass == nil {
-		var ids []string
-		for _, c := range FaultClasses {
-			ids = append(ids, c.ID)
+		rd.errorf(fc, diag.DidYouMean(fc.Value, faultClassIDs()), "unknown fault class %q", fc.Value)
+	}
+	for _, x := range rd.texts(f["explains"]) {
+		if fc := FaultClassByID(x.Value); fc != nil {
+			r.Explains = append(r.Explains, fc)
+		} else {
+			rd.errorf(x, diag.DidYouMean(x.Value, faultClassIDs()), "unknown fault class %q", x.Value)
 		}
-		rd.errorf(fc, diag.DidYouMean(fc.Value, ids), "unknown fault class %q", fc.Value)
 	}
 	if f["class"] == nil {
 		rd.errorf(n, "class: pump, or class: any", "rule %q does not say for which class of asset it is", r.ID)
@@ -226,6 +231,14 @@ func (rd *reader) classification(r *Rule, n *yaml.Node, f map[string]*yaml.Node)
 		}
 		r.Classes = append(r.Classes, c.Value)
 	}
+}
+
+func faultClassIDs() []string {
+	ids := make([]string, len(FaultClasses))
+	for k, c := range FaultClasses {
+		ids[k] = c.ID
+	}
+	return ids
 }
 
 func (rd *reader) source(n, rule *yaml.Node) Source {
@@ -366,6 +379,3 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 		r.Thresholds = append(r.Thresholds, t)
 	}
 }
-
-// noPosition is for expressions that stand in no file.
-func noPosition(loc file.Location) (int, int) { return 1, loc.From + 1 }

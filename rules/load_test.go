@@ -32,7 +32,7 @@ var mistakes = []struct{ name, yaml, want string }{
 	{"unknown function", rule("a", "pump", "pump.bearing", "severity: low\nwhen: avrg(current, 5m) > 3"),
 		`r.yaml:8:9: error: unknown function "avrg" (did you mean "avg"?)`},
 	{"duration", rule("a", "pump", "pump.bearing", "severity: low\nwhen: avg(current, 5 bar) > 3"),
-		`r.yaml:8:22: error: avg: 5 bar is not a duration (written avg(x, 10m))`},
+		`r.yaml:8:22: error: avg: 5 bar is not a duration (written avg(x, 10m) or avg(x, 7d, running))`},
 	{"bad for", rule("a", "pump", "pump.bearing", "severity: low\nwhen: running\nfor: 5 minuets"),
 		`r.yaml:9:8: error: "5 minuets" is not a duration (write 30s, 5m, 2h or 7d)`},
 	{"unknown fact", rule("a", "pump", "pump.bearing", "severity: low\nwhen: current > fact.rated_curent"),

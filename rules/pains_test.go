@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +276,60 @@ func TestPain19ExplainsWhyNotYet(t *testing.T) {
 	}
 	if tasks := b.eng.Tasks(); len(tasks) != 1 || !strings.Contains(tasks[0].Message, "rated_current") {
 		t.Errorf("tasks %v", tasks)
+	}
+}
+
+// Storm: a feeder with 200 devices is cut. One episode stands for itself, the
+// others under it; when it is over those that are really broken stand alone.
+func TestStormHasOneCause(t *testing.T) {
+	b := newBench(t, rule("phase", "meter", "power.quality", "explains: [comms.quality]\nseverity: high\nwhen: voltage < 115 V\nfor: 3s\nclear: voltage > 195 V\nclear_for: 60s"),
+		rule("quiet", "sensor", "comms.quality", quietRule))
+	b.site.Assets = []devices.Asset{{ID: "feeder", Class: "meter"}}
+	f := b.device("feeder", "meter", 10*time.Second, "voltage")
+	var fed []*devices.Device
+	for k := range 200 {
+		id := fmt.Sprintf("lamp-%03d", k)
+		b.site.Assets = append(b.site.Assets, devices.Asset{ID: id, Class: "sensor", FedBy: []string{"feeder"}})
+		fed = append(fed, b.device(id, "sensor", time.Minute, "rssi"))
+	}
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	for s := 0; s <= 1500; s += 10 {
+		now := time.Duration(s) * time.Second
+		volt := 230.0
+		if s > 120 && s <= 900 {
+			volt = 0
+		}
+		b.say(f, now, 0, "voltage", volt)
+		if s%60 != 0 || volt == 0 {
+			continue
+		}
+		for k, d := range fed {
+			if s < 500 || k >= 3 {
+				b.say(d, now, 0, "rssi", -60.0)
+			}
+		}
+	}
+	alone, under, later := 0, 0, 0
+	for _, tr := range b.all {
+		switch {
+		case tr.Cause == CauseHeld && tr.Under == (EpisodeID{}):
+			alone++
+		case tr.Cause == CauseHeld && tr.Under.Asset == "feeder":
+			under++
+		case tr.Cause == CauseOnItsOwn:
+			later++
+			if tr.Episode.Asset == "feeder" {
+				t.Errorf("%s", line(tr))
+			}
+		}
+	}
+	open := 0
+	for _, ep := range b.eng.Episodes() {
+		if ep.Under == (EpisodeID{}) {
+			open++
+		}
+	}
+	if alone != 1 || under != 200 || open != 3 {
+		t.Errorf("%d stand alone, %d under the feeder, %d remain on their own (%d looked at again); want 1, 200, 3", alone, under, open, later)
 	}
 }

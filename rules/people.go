@@ -35,6 +35,11 @@ func (e *Engine) fact(f *devices.Fact) {
 		e.clearByHand(f, CauseByHand)
 	case devices.FactCancelled:
 		e.clearByHand(f, CauseCancelled)
+	case devices.FactDone:
+		if a, fc := e.assets[f.Asset], FaultClassByID(f.FaultClass); a != nil && fc != nil {
+			a.faultClass(fc, true).done = reckoned(f.At)
+			e.lookAgain(a, fc)
+		}
 	case devices.FactWindow:
 		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.From), until: reckoned(f.Until)})
 	case devices.FactCheckedIn:
@@ -146,6 +151,18 @@ func (e *Engine) within(id, root string) bool {
 		id = a.Parent
 	}
 	return false
+}
+
+// lookAgain has the instances of a fault class evaluated at the next second.
+func (e *Engine) lookAgain(a *assetState, fc *FaultClass) {
+	e.touch(a)
+	for _, i := range a.instances {
+		if i.rule.FaultClass == fc && i.t != 0 {
+			i.due = i.t + 1
+			e.setBusy(i, true)
+			e.schedule(i)
+		}
+	}
 }
 
 // recheck looks at everything under an asset again.

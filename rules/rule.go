@@ -28,6 +28,9 @@ type Rule struct {
 	Classes    []string // classes of asset it is for, or AnyClass
 	Source     Source
 	Enabled    bool
+	// Explains are fault classes that are a consequence of this rule's episode:
+	// on the same asset, on assets that it feeds or that lie under it.
+	Explains []*FaultClass
 	// Shadow rules run and are shown, and have no effect outside.
 	Shadow bool
 
@@ -37,10 +40,11 @@ type Rule struct {
 	Thresholds []Threshold
 	Scenarios  []Scenario
 
-	roles []roleUse
-	facts []*FactSpec
-	slots []slotSpec
-	clock bool // follows journal time, not reading time
+	roles   []roleUse
+	facts   []*FactSpec
+	slots   []slotSpec
+	clock   bool // follows journal time, not reading time
+	silence bool // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.
 	stateful bool
 	index    int // place in the set
@@ -191,4 +195,32 @@ func (r *Rule) possible(bind []int32) bool {
 		}
 	}
 	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
+}
+
+// CutsOf lists the values that the rule compares a role with on an asset with
+// these facts, ascending.
+func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 {
+	k := slices.IndexFunc(r.roles, func(u roleUse) bool { return u.role.Name == role })
+	if k < 0 {
+		return nil
+	}
+	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: make([]float64, len(r.Limits))}
+	for i, f := range r.facts {
+		c.facts[i] = facts[f.Name]
+		if v, ok := factValue(facts[f.Name], f.Unit); ok && !f.Word {
+			c.facts[i].Value = v
+		}
+	}
+	for i, l := range r.Limits {
+		c.limits[i] = l.Value
+	}
+	ctx := &evalContext{inst: &instance{rule: r, consts: c}}
+	var out []float64
+	for _, cut := range r.roles[k].cuts {
+		if v, ok := cut(ctx); ok {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -18,6 +18,7 @@ type EpisodeView struct {
 	Rule     string
 	Onset    int64 // Unix nanoseconds
 	At       int64 // of its last step
+	Under    EpisodeID
 }
 
 // Episodes lists the open episodes by asset and fault class.
@@ -26,7 +27,7 @@ func (e *Engine) Episodes() []EpisodeView {
 	for _, a := range e.sortedAssets() {
 		for k := range a.classes {
 			if c := &a.classes[k]; c.open {
-				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at})
+				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under})
 			}
 		}
 	}

@@ -54,18 +54,16 @@ func profileSources(dir string) ([]profile.Source, fs.FS, error) {
 		files, where = os.DirFS(dir), dir
 	}
 	var out []profile.Source
-	for _, pattern := range []string{"*.yaml", "*.yml"} {
-		names, err := fs.Glob(files, pattern)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read profiles: %w", err)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if ext := filepath.Ext(name); err != nil || d.IsDir() || ext != ".yaml" && ext != ".yml" {
+			return err
 		}
-		for _, n := range names {
-			data, err := fs.ReadFile(files, n)
-			if err != nil {
-				return nil, nil, fmt.Errorf("read profiles: %w", err)
-			}
-			out = append(out, profile.Source{Name: filepath.Join(where, n), Data: data})
-		}
+		data, err := fs.ReadFile(files, name)
+		out = append(out, profile.Source{Name: filepath.Join(where, name), Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read profiles: %w", err)
 	}
 	if len(out) == 0 {
 		return nil, nil, fmt.Errorf("read profiles: there is no .yaml file in %s", dir)

@@ -22,7 +22,7 @@ type expression struct {
 	program *vm.Program
 	names   []exprName
 	text    string
-	env     map[string]any
+	careful bool // it handles names without a value itself, with ?? or nil
 }
 
 type exprName struct {
@@ -97,7 +97,7 @@ func (c *scopeNames) expression(n *yaml.Node, text string) *expression {
 	if !ok {
 		return nil
 	}
-	e := &expression{text: text}
+	e := &expression{text: text, careful: v.careful}
 	for _, name := range v.names {
 		if slices.Contains(v.declared, name) || slices.Contains(v.calls, name) {
 			continue
@@ -136,7 +136,10 @@ func firstLine(err error) string {
 	return s
 }
 
-type exprVisitor struct{ names, calls, builtins, declared []string }
+type exprVisitor struct {
+	names, calls, builtins, declared []string
+	careful                          bool
+}
 
 func (v *exprVisitor) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
@@ -148,6 +151,10 @@ func (v *exprVisitor) Visit(node *ast.Node) {
 		}
 	case *ast.BuiltinNode:
 		v.builtins = append(v.builtins, n.Name)
+	case *ast.BinaryNode:
+		v.careful = v.careful || n.Operator == "??"
+	case *ast.NilNode:
+		v.careful = true
 	case *ast.VariableDeclaratorNode:
 		v.declared = append(v.declared, n.Name)
 	}
@@ -179,6 +186,9 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 			env[n.name] = x.asAny()
 			missing = missing || x.kind == noValue
 		}
+	}
+	if missing && !e.careful {
+		return value{}, true
 	}
 	res, err := vm.Run(e.program, env)
 	if err != nil {

@@ -76,9 +76,7 @@ func (c *compiler) fan(s *FanSpec, names *scopeNames) fan {
 			re = regexp.MustCompile("x^")
 		}
 		f.re = re
-		for _, n := range re.SubexpNames()[1:] {
-			frame.names = append(frame.names, n)
-		}
+		frame.names = append(frame.names, re.SubexpNames()[1:]...)
 	}
 	if s.Each != nil {
 		given++

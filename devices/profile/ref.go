@@ -1,13 +1,10 @@
 package profile
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/tidwall/gjson"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/facilityd/facilityd/configs/diag"
@@ -16,6 +13,7 @@ import (
 // A ref is where a word or value comes from, compiled.
 type ref struct {
 	kind  refKind
+	root  *ref   // where else to look, when the path is absent in the scope
 	text  string // constant, gjson path, or metadata key
 	index int    // capture, frame or slot
 	field int    // word of a frame
@@ -74,6 +72,7 @@ type scopeNames struct {
 	frames   []frameNamesOf
 	plan     *plan // of the innermost scope; nil while slots are not filled for it
 	noPaths  bool  // there is no message to look into
+	orRoot   bool  // paths that are absent in the scope mean the whole message
 	atRoot   bool  // paths mean the whole message, wherever they are evaluated
 	root     *plan // of the message
 	metas    *bool // set when metadata is used
@@ -191,12 +190,16 @@ func (c *scopeNames) path(n *yaml.Node, path string) *ref {
 		return c.rootPath(n, path)
 	}
 	c.checkPath(n, path)
+	var elsewhere *ref
+	if c.orRoot && path != "" {
+		elsewhere = c.rootPath(n, path)
+	}
 	if c.plan != nil {
 		if slot := c.plan.add(path); slot >= 0 {
-			return &ref{kind: slotRef, index: slot}
+			return &ref{kind: slotRef, index: slot, root: elsewhere}
 		}
 	}
-	return &ref{kind: pathRef, text: path}
+	return &ref{kind: pathRef, text: path, root: elsewhere}
 }
 
 func (c *scopeNames) rootPath(n *yaml.Node, path string) *ref {
@@ -288,7 +291,7 @@ func (c *scopeNames) ref(s *RefSpec) *ref {
 	default:
 		f = &ref{kind: constRef, text: s.Text}
 	}
-	f = &ref{kind: f.kind, text: f.text, index: f.index, field: f.field, parts: f.parts, expr: f.expr, def: s.Default}
+	f = &ref{kind: f.kind, root: f.root, text: f.text, index: f.index, field: f.field, parts: f.parts, expr: f.expr, def: s.Default}
 	if s.Match != "" {
 		re, err := regexp.Compile(s.Match)
 		if err != nil {
@@ -328,194 +331,4 @@ func partsStatic(parts []refPart) bool {
 		}
 	}
 	return true
-}
-
-var normaliserTable = map[string]func(string) string{
-	"lower": strings.ToLower,
-	"upper": strings.ToUpper,
-	"trim":  strings.TrimSpace,
-	"mac":   normaliseMAC,
-	"eui":   func(s string) string { return strings.ToLower(hexOnly(s)) },
-	"base64_hex": func(s string) string {
-		b, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			return s
-		}
-		return hex.EncodeToString(b)
-	},
-}
-
-func (r *reader) normalisers(names words) []func(string) string {
-	var out []func(string) string
-	for _, w := range names {
-		f, ok := normaliserTable[w.Text]
-		if !ok {
-			r.oneOf(w.At, "normalisation", w.Text, "lower", "upper", "trim", "mac", "eui", "base64_hex")
-			continue
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-func hexOnly(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' {
-			return c
-		}
-		return -1
-	}, s)
-}
-
-// normaliseMAC writes twelve hexadecimal digits as aa:bb:cc:dd:ee:ff; anything
-// else stays as it is.
-func normaliseMAC(s string) string {
-	h := strings.ToLower(hexOnly(s))
-	if len(h) != 12 {
-		return s
-	}
-	return h[0:2] + ":" + h[2:4] + ":" + h[4:6] + ":" + h[6:8] + ":" + h[8:10] + ":" + h[10:12]
-}
-
-// get evaluates a ref.
-func (r *run) get(f *ref) value {
-	var v value
-	switch f.kind {
-	case constRef:
-		v = textValue(f.text)
-	case captureRef:
-		if s := r.captures[f.index]; s != "" {
-			v = textValue(s)
-		}
-	case slotRef:
-		v = r.slots[f.index]
-	case rootSlotRef:
-		v = r.rootSlots[f.index]
-	case pathRef:
-		if v = r.scope; f.text != "" {
-			v = fromGJSON(gjson.Get(r.scope.raw, f.text))
-		}
-	case rootPathRef:
-		if v = r.root; f.text != "" {
-			v = fromGJSON(gjson.Get(r.root.raw, f.text))
-		}
-	case frameRef:
-		v = r.frames[f.index].word(f.field)
-	case framePath:
-		el := r.frames[f.index].word(f.field)
-		if el.kind == jsonValue {
-			v = fromGJSON(gjson.Get(el.raw, f.text))
-		}
-	case metaRef:
-		v = r.meta(f.text)
-	case topicRef:
-		v = textValue(r.msg.Topic)
-	case textRef:
-		buf, ok := r.appendParts(nil, f.parts, false)
-		if ok {
-			v = textValue(string(buf))
-		}
-	case dynPathRef, dynRootRef:
-		buf, ok := r.appendParts(r.pathBuf[:0], f.parts, true)
-		r.pathBuf = buf
-		if ok {
-			doc := r.scope.raw
-			if f.kind == dynRootRef {
-				doc = r.root.raw
-			}
-			v = fromGJSON(gjson.Get(doc, string(buf)))
-		}
-	case exprRef:
-		v, _ = r.eval(f.expr, nil)
-	}
-	if f.match == nil && f.normalise == nil && f.mapping == nil && f.def == nil {
-		return v
-	}
-	return f.refine(v)
-}
-
-// refine applies match, normalise, map and default.
-func (f *ref) refine(v value) value {
-	if v.kind == noValue || v.kind == nullValue {
-		if f.def != nil {
-			return textValue(*f.def)
-		}
-		return v
-	}
-	s := v.text()
-	if f.match != nil {
-		at := f.match.FindStringSubmatchIndex(s)
-		switch {
-		case at == nil:
-			if f.def != nil {
-				return textValue(*f.def)
-			}
-			return value{}
-		case f.replace != "":
-			s = string(f.match.ExpandString(nil, f.replace, s, at))
-		case len(at) > 2:
-			if at[2] < 0 {
-				return value{}
-			}
-			s = s[at[2]:at[3]]
-		default:
-			s = s[at[0]:at[1]]
-		}
-	}
-	for _, n := range f.normalise {
-		s = n(s)
-	}
-	if f.mapping != nil {
-		to, ok := f.mapping[s]
-		switch {
-		case ok:
-			s = to
-		case f.fallback != nil:
-			s = *f.fallback
-		case f.def != nil:
-			s = *f.def
-		default:
-			return value{}
-		}
-	}
-	return textValue(s)
-}
-
-// appendParts writes a text with words. ok is false when a word outside of an
-// optional part is missing. Words inside of a path are escaped.
-func (r *run) appendParts(dst []byte, parts []refPart, path bool) (_ []byte, ok bool) {
-	for i := range parts {
-		p := &parts[i]
-		switch {
-		case p.group != nil:
-			n := len(dst)
-			if dst, ok = r.appendParts(dst, p.group, path); !ok {
-				dst = dst[:n]
-			}
-		case p.ref != nil:
-			v := r.get(p.ref)
-			if v.kind == noValue || v.kind == nullValue {
-				return dst, false
-			}
-			if path && !p.path {
-				dst = appendPathKey(dst, v.text())
-			} else {
-				dst = append(dst, v.text()...)
-			}
-		default:
-			dst = append(dst, p.text...)
-		}
-	}
-	return dst, true
-}
-
-// appendPathKey escapes what gjson would read as syntax in a key.
-func appendPathKey(dst []byte, key string) []byte {
-	for i := 0; i < len(key); i++ {
-		if strings.IndexByte(`.\*?|#@!{}[]()<>="%~`, key[i]) >= 0 {
-			dst = append(dst, '\\')
-		}
-		dst = append(dst, key[i])
-	}
-	return dst
 }

@@ -9,6 +9,7 @@ const MaxChannels = 64
 const (
 	trustFull  = 1.0  // von Neumann ratio from which a channel is trusted fully, or that of the steadiest channel if less
 	trustLeast = 0.15 // trust of a channel that wanders most
+	trustRows  = 30   // values that a channel must have shown while training to have a say
 	stillShare = 0.02 // of its value: unit of a channel that stood still while training
 )
 
@@ -44,10 +45,13 @@ func (c *channel) still() bool { return c.values.n > 0 && !(c.values.variance > 
 
 // settle fixes how far the channel is trusted, given the ratio of the steadiest channel of
 // the asset: what wanders while all is well says little when it has wandered off, unless
-// all that there is wanders. A channel that stood still at zero has no scale and no say.
+// all that there is wanders. A channel that stood still at zero, or was missing, has no scale
+// and no say.
 func (c *channel) settle(steadiest float64) {
 	full := min(trustFull, steadiest)
 	switch {
+	case c.values.n < trustRows:
+		c.trust = 0
 	case c.still() && c.last != 0:
 		c.trust = 1
 	case c.still() || !(full > 0):

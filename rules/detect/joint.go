@@ -80,6 +80,9 @@ func (j *Joint) Add(t time.Time, row []float64) Verdict { return j.AddUnix(t.Uni
 // AddUnix is [Joint.Add] with the time in nanoseconds since 1970.
 func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 	training := j.rows < j.train
+	if training && j.held {
+		return Verdict{} // what is held teaches nothing
+	}
 	if j.rows <= j.train {
 		j.rows++
 	}
@@ -96,12 +99,10 @@ func (j *Joint) AddUnix(ns int64, row []float64) Verdict {
 		}
 		d := c.add(x)
 		if training {
-			if j.rows > jointSkip && !j.held {
+			if j.rows > jointSkip {
 				c.scale.add(d*d, math.MaxFloat64)
 			}
-			if !j.held {
-				c.learn(x)
-			}
+			c.learn(x)
 			continue
 		}
 		if !j.active && !j.held {

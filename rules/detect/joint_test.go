@@ -83,6 +83,43 @@ func TestJointLivesWithMissingChannels(t *testing.T) {
 	t.Error("a step of ten times the noise went unnoticed while others were missing")
 }
 
+// A channel that was not there while training has no scale: it must not judge.
+func TestJointIgnoresAChannelThatComesLate(t *testing.T) {
+	a, j := newAsset(6), mustJoint(t, detect.Config{}, 4)
+	for i := range 1500 {
+		row := a.next()
+		if i < 450 {
+			row[2] = math.NaN()
+		}
+		v := j.AddUnix(int64(i)*1e9, row)
+		if v.Anomalous {
+			t.Fatalf("row %d: %+v", i, v)
+		}
+	}
+}
+
+// Rows of a fault that is known from the start must not teach what is normal.
+func TestJointTrainsOnlyWhenNotHeld(t *testing.T) {
+	a, j := newAsset(7), mustJoint(t, detect.Config{}, 4)
+	j.Hold(true)
+	for i := range 500 {
+		row := a.next()
+		row[0] += 100
+		if j.AddUnix(int64(i)*1e9, row).Known {
+			t.Fatalf("row %d is judged though nothing was learnt", i)
+		}
+	}
+	j.Hold(false)
+	for i := range 400 {
+		if v := j.AddUnix(int64(500+i)*1e9, a.next()); v.Known {
+			t.Fatalf("judged after %d rows of training", i)
+		}
+	}
+	if v := j.AddUnix(900e9, a.next()); !v.Known || v.Anomalous {
+		t.Errorf("after training: %+v", v)
+	}
+}
+
 func TestJointAcceptsANewNormal(t *testing.T) {
 	a, j := newAsset(3), mustJoint(t, detect.Config{}, 4)
 	for i := range 1500 {

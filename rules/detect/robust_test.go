@@ -108,13 +108,24 @@ func TestAbsurdInputIsSurvived(t *testing.T) {
 }
 
 func TestAMillionRowsStaySmall(t *testing.T) {
+	s := detect.NewSignal(detect.Config{})
 	x := uint64(1)
-	all(t, "million", 1_000_000, func(i int) (int64, float64) {
+	for i := range 1_000_000 {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		return int64(i) * 1e9, float64(x % 1000)
-	})
+		sane(t, "million", i, s.AddUnix(int64(i)*1e9, float64(x%1000)))
+	}
+	state, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(state) > 2048 {
+		t.Errorf("state of %d bytes after a million rows", len(state))
+	}
+	if err := s.UnmarshalBinary(state); err != nil {
+		t.Error(err)
+	}
 }
 
 // A signal that learnt to be one value must come to see when it lives.

@@ -105,9 +105,12 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 		steps = append(steps, eng.Apply(&rec, readings)...)
 	}
 	now := time.Duration(0)
+	// Steps of the clock bear the time at which they were due, so that coarse
+	// time records give the same.
+	tick := max(time.Second, (c.interval / 4).Truncate(time.Second))
 	clock := func(to time.Duration) {
-		for now+time.Second <= to {
-			now += time.Second
+		for now < to {
+			now = min(now+tick, to)
 			apply(devices.Record{Kind: devices.Tick, Time: begin.Add(now).UnixNano()}, nil)
 		}
 	}

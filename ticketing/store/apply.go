@@ -69,7 +69,10 @@ func (s *Store) Position(ctx context.Context, site string) (Position, error) {
 func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32, upTo uint64, at time.Time, steps []rules.Transition) error {
 	began := time.Now()
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		b := &batch{s: s, tx: tx, site: site, at: at.UTC()}
+		b := &batch{
+			s: s, tx: tx, site: site, at: at.UTC(), seen: make(map[stepPlace]bool, len(steps)),
+			episodes: make(map[string]*episodeRow), orders: make(map[string]*draft), active: make(map[assetKey]*draft),
+		}
 		row := tx.QueryRowContext(ctx, `UPDATE sites SET changes = changes + 1 WHERE site = $1 AND epoch = $2
 			RETURNING applied, numbers`, site, int64(epoch))
 		if err := row.Scan(&b.applied, &b.numbers); errors.Is(err, sql.ErrNoRows) {
@@ -105,6 +108,7 @@ type batch struct {
 	at       time.Time
 	applied  uint64
 	numbers  int64
+	seen     map[stepPlace]bool
 	orders   map[string]*draft   // by id
 	active   map[assetKey]*draft // the open order; nil when there is none
 	episodes map[string]*episodeRow
@@ -112,6 +116,12 @@ type batch struct {
 	log      [][]any
 	evidence [][]any
 	changed  []*episodeRow
+}
+
+// stepPlace is the place of a step, unique within a site.
+type stepPlace struct {
+	seq     uint64
+	ordinal uint32
 }
 
 type assetKey struct{ asset, faultClass string }
@@ -138,6 +148,11 @@ func (b *batch) step(ctx context.Context, t *rules.Transition) error {
 	if t.Episode.Site != b.site {
 		return fmt.Errorf("it is of another site than the batch, %s", b.site)
 	}
+	place := stepPlace{t.Seq, t.Ordinal}
+	if b.seen[place] {
+		return nil // twice in one batch
+	}
+	b.seen[place] = true
 	if t.Seq <= b.applied {
 		if seen, err := exists(ctx, b.tx, `SELECT 1 FROM log WHERE key = $1`, ticketing.StepKey(t)); err != nil || seen {
 			return err
@@ -146,9 +161,6 @@ func (b *batch) step(ctx context.Context, t *rules.Transition) error {
 	ep, err := b.episode(ctx, t)
 	if err != nil {
 		return err
-	}
-	if ep.known && ep.state.Seq == t.Seq && ep.state.Ordinal == t.Ordinal {
-		return nil // twice in one batch
 	}
 	d, err := b.orderFor(ctx, ep, t)
 	if err != nil {
@@ -211,11 +223,6 @@ func logRow(order string, e *ticketing.Entry) ([]any, error) {
 
 // episode finds what is known of the step's episode.
 func (b *batch) episode(ctx context.Context, t *rules.Transition) (*episodeRow, error) {
-	if b.episodes == nil {
-		b.episodes = make(map[string]*episodeRow)
-		b.orders = make(map[string]*draft)
-		b.active = make(map[assetKey]*draft)
-	}
 	id := t.Episode.String()
 	if ep, ok := b.episodes[id]; ok {
 		return ep, nil

@@ -27,6 +27,7 @@ import (
 	_ "modernc.org/sqlite" // driver "sqlite"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/ticketing"
 )
 
 //go:embed migrations/*.sql
@@ -43,6 +44,11 @@ type Config struct {
 	// Warranty is how long after its end a closed order is re-opened when the
 	// same fault comes back to the same asset; 0 means never.
 	Warranty time.Duration
+	// Template says what to do about a fault class, nil for none: what it asks for
+	// has to be there before a job is done. A nil function asks for nothing.
+	Template func(faultClass string) *ticketing.Template
+	// FileBudget bounds the bytes of all attachments; 0 means 10 GB.
+	FileBudget int64
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
 }
@@ -64,6 +70,12 @@ type Store struct {
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Criticality == nil {
 		cfg.Criticality = func(string, string) devices.Criticality { return devices.NormalAsset }
+	}
+	if cfg.Template == nil {
+		cfg.Template = func(string) *ticketing.Template { return nil }
+	}
+	if cfg.FileBudget == 0 {
+		cfg.FileBudget = 10 << 30
 	}
 	s := &Store{cfg: cfg}
 	var err error

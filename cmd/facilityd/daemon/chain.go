@@ -90,7 +90,7 @@ func (c *chain) restore(ctx context.Context, epoch uint32) error {
 		}
 	}
 	c.registry = devices.NewRegistry()
-	c.decoder = profile.NewDecoder(c.bundle.Profiles, c.bundle.Site, c.registry)
+	c.setDecoder(profile.NewDecoder(c.bundle.Profiles, c.bundle.Site, c.registry))
 	c.engine = rules.NewEngine(c.bundle.Rules, c.bundle.Site, c.registry)
 	if !ok {
 		return nil
@@ -187,9 +187,11 @@ func (c *chain) take(ctx context.Context, rec *devices.Record) (commit, error) {
 			return commit{}, err
 		}
 		c.bundle = bundle
-		if c.decoder, err = successor(c.decoder, bundle, c.registry); err != nil {
+		next, err := successor(c.decoder, bundle, c.registry)
+		if err != nil {
 			return commit{}, err
 		}
+		c.setDecoder(next)
 		steps = c.engine.Swap(rec, bundle.Rules, bundle.Site)
 	} else {
 		c.decoder.Decode(rec, &c.batch)
@@ -314,6 +316,34 @@ func (c *chain) note(set func(*progress)) {
 	c.mu.Lock()
 	set(&c.seen)
 	c.mu.Unlock()
+}
+
+func (c *chain) setDecoder(d *profile.Decoder) {
+	c.mu.Lock()
+	c.decoder = d
+	c.mu.Unlock()
+}
+
+// stats are the decoder's counters, for metrics.
+func (c *chain) stats() profile.Stats {
+	c.mu.Lock()
+	d := c.decoder
+	c.mu.Unlock()
+	if d == nil {
+		return profile.Stats{}
+	}
+	return d.Stats()
+}
+
+// coverage is what the site receives and does not map.
+func (c *chain) coverage() profile.Coverage {
+	c.mu.Lock()
+	d := c.decoder
+	c.mu.Unlock()
+	if d == nil {
+		return profile.Coverage{}
+	}
+	return d.Coverage()
 }
 
 func (c *chain) progress() progress {

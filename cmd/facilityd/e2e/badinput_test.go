@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -37,7 +36,6 @@ func TestBadMessagesHarmNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().UTC().Truncate(time.Millisecond)
 	send := func(topic, payload string) {
 		t.Helper()
 		if err := p.Publish(t.Context(), topic, []byte(payload), false); err != nil {
@@ -53,8 +51,8 @@ func TestBadMessagesHarmNobody(t *testing.T) {
 	send(topic, `{"bearing_temp":1e999}`)
 	send(topic, "\xff\xfe\x00")
 	send(topic, "")
-	send(topic, fmt.Sprintf(`{"time":"2036-01-01T00:00:00Z","flow":7}`))
-	send(topic, fmt.Sprintf(`{"time":%q,"bearing_temp":51.5}`, now.Format(time.RFC3339Nano)))
+	send(topic, `{"time":"2036-01-01T00:00:00Z","flow":7}`)
+	send(topic, `{"bearing_temp":51.5}`)
 	if err := p.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,19 +71,16 @@ func TestBadMessagesHarmNobody(t *testing.T) {
 		return false
 	})
 	for _, pt := range dev.Points {
-		if pt.Time.After(now.Add(10 * time.Minute)) {
+		if pt.Time.After(time.Now().Add(10 * time.Minute)) {
 			t.Errorf("%s has the time %v of a clock in 2036", pt.Name, pt.Time)
 		}
 	}
 	if n := d.Metric("facilityd_mqtt_rejected_messages_total", "reason", "too_large"); n != 1 {
 		t.Errorf("%v messages were refused as too large, want 1", n)
 	}
-	for name, atLeast := range map[string]float64{
-		"facilityd_profile_unmatched_messages_total": 1,
-		"facilityd_profile_failed_messages_total":    4,
-	} {
-		if n := d.Metric(name); n < atLeast {
-			t.Errorf("%s is %v, want at least %v", name, n, atLeast)
+	for outcome, atLeast := range map[string]float64{"unmatched": 1, "failed": 3} {
+		if n := d.Metric("facilityd_profile_messages_total", "outcome", outcome); n < atLeast {
+			t.Errorf("%v messages are counted as %s, want at least %v", n, outcome, atLeast)
 		}
 	}
 	var accounting map[string]struct {
@@ -180,9 +175,9 @@ func TestWrongPasswordsAreSaidAndTheRestGoesOn(t *testing.T) {
 	})
 	d := startUnready(t, program, "run", "--config", filepath.Join(dir, "facilityd.yaml"))
 	d.Until("the refusal is said", func() bool {
-		return strings.Contains(d.Log(), "facilityd") && strings.Contains(d.Log(), "not authori")
+		return strings.Contains(d.Log(), "facilityd") && strings.Contains(strings.ToLower(d.Log()), "not authori")
 	})
-	if status, body, err := d.get("/readyz"); err != nil || status != 503 || !strings.Contains(string(body), "not authori") {
+	if status, body, err := d.get("/readyz"); err != nil || status != 503 || !strings.Contains(strings.ToLower(string(body)), "not authori") {
 		t.Errorf("readyz: %d %s %v", status, body, err)
 	}
 	if status, _, err := d.get("/healthz"); err != nil || status != 200 {

@@ -49,7 +49,7 @@ func (r *replayed) bytes(t *testing.T) string {
 
 var (
 	deviceOf = regexp.MustCompile(`^facility/[a-z]+/([^/]+)/`)
-	seqOf    = regexp.MustCompile(`"seq":(\d+)`)
+	seqOf    = regexp.MustCompile(`"pulse_count":(\d+)`)
 )
 
 // replay reads a journal that no daemon has open from its beginning, through a

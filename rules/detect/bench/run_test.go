@@ -12,7 +12,7 @@ import (
 // TestMustHold holds the shipped default to what is required on the public files.
 func TestMustHold(t *testing.T) {
 	shared := bench.Shared(".")
-	rep, err := bench.Run(os.Stdout, shared, bench.Options{Halves: 5, Synthetic: 1})
+	rep, err := bench.Run(os.Stdout, shared, bench.Options{Halves: 9, Synthetic: 1})
 	if errors.Is(err, bench.ErrNoData) {
 		fmt.Printf("LABELLED DATA LEFT OUT: %v; nothing was measured on them\n", err)
 		t.Log(err)
