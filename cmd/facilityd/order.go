@@ -28,7 +28,6 @@ func orderCommand() *cobra.Command {
 		Short: "Look at work orders and work on them, through the API of a running daemon",
 		Long: `Speaks to the API of a running facilityd, on this machine or another. Beyond
 loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file.`,
-		Args: cobra.NoArgs,
 	}
 	apiFlags(cmd.PersistentFlags())
 	cmd.AddCommand(orderListCommand(), orderShowCommand())
