@@ -159,9 +159,11 @@ func (e *Engine) move(id, asset, replaces string) {
 	}
 	e.assigned[replaces] = ""
 	if d != nil {
+		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
-			if i.dev == from {
+			if i.dev == from && !d.asset.has(i.rule, d, i.lane) {
 				i.dev = d
+				d.asset.orphans = append(d.asset.orphans, i)
 			}
 		}
 	}
@@ -208,6 +210,12 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 	}
 	e.runGrid()
 	return e.out
+}
+
+// has tells whether an instance, or one that waits, is there already.
+func (a *assetState) has(r *Rule, d *deviceState, lane uint8) bool {
+	same := func(i *instance) bool { return i.rule == r && i.dev == d && i.lane == lane }
+	return slices.ContainsFunc(a.instances, same) || slices.ContainsFunc(a.orphans, same)
 }
 
 // leave takes a device off its asset.

@@ -23,6 +23,9 @@ type assetState struct {
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
 	watchers  int  // detectors, which share its budget of orders
+	// orphans remember for instances that wait for the points of a device that
+	// took over from another.
+	orphans []*instance
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that
@@ -125,7 +128,7 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 // the rules changed. What an instance remembers is kept.
 func (e *Engine) bindAsset(a *assetState) {
 	a.stale = false
-	old := a.instances
+	old := append(a.instances, a.orphans...)
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
@@ -140,10 +143,15 @@ func (e *Engine) bindAsset(a *assetState) {
 		e.initInstance(i, a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
-		e.inherit(i, old)
+		if from := e.inherit(i, old); from != nil {
+			a.orphans = slices.DeleteFunc(a.orphans, func(o *instance) bool { return o == from })
+		}
 	}
 	a.watchers = a.countWatchers()
 	for _, i := range old {
+		if i.dead {
+			continue
+		}
 		for _, d := range i.devs {
 			if i.busy {
 				d.busy--
@@ -274,12 +282,12 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 // inherit takes over what the instance of the same rule, device and lane
 // remembered. A condition that reads as before keeps its timers; an edited one
 // keeps what is active and starts its timers anew.
-func (e *Engine) inherit(i *instance, old []*instance) {
+func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 	k := slices.IndexFunc(old, func(o *instance) bool {
 		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
 	})
 	if k < 0 {
-		return
+		return nil
 	}
 	o := old[k]
 	i.t, i.due, i.wake, i.busy = o.t, o.due, o.wake, o.busy
@@ -313,6 +321,7 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 		}
 	}
 	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+	return o
 }
 
 func sameCondition(a, b *Condition) bool {

@@ -134,7 +134,7 @@ func drawJournal(t *rapid.T) []entry {
 
 func drawFact(t *rapid.T, now int64) *devices.Fact {
 	f := &devices.Fact{ID: fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "fact")), At: time.Unix(0, now).UTC(), By: "kim"}
-	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced}).Draw(t, "what")
+	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced, devices.FactAccepted}).Draw(t, "what")
 	f.Asset = rapid.SampledFrom([]string{"p1", "p2", "g1", "s1"}).Draw(t, "asset")
 	f.FaultClass = rapid.SampledFrom([]string{"", "pump.bearing", "pump.dry_run", "gas.leak", "water.leak"}).Draw(t, "class")
 	if f.Kind == devices.FactWindow || f.Kind == devices.FactCancelled && rapid.Bool().Draw(t, "until") {
