@@ -224,7 +224,7 @@ func (e *Engine) leave(d *deviceState) {
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
 		p := &e.points[idx]
-		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext = 0, 0, -1, 0, 0
+		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext, p.pastDue = 0, 0, -1, 0, 0, 0
 	}
 	d.silence = nil
 	e.describe(a)

@@ -69,6 +69,38 @@ type limb struct {
 	muted    bool // kept from starting by a maintenance window
 }
 
+// orphan makes an instance that only remembers.
+func orphan(r *Rule, a *assetState, d *deviceState, lane uint8) *instance {
+	i := &instance{rule: r, asset: a, dev: d, lane: lane, dead: true, due: never, gate: Unknown,
+		limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
+	for k := range i.limbs {
+		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
+	}
+	for k, s := range r.slots {
+		i.slots[k] = slot{val: Unknown, cells: make([]cell, s.cells)}
+	}
+	return i
+}
+
+// adopt brings what waits for a device under the rules in force.
+func (e *Engine) adopt(a *assetState) {
+	kept := a.orphans[:0]
+	for _, o := range a.orphans {
+		r := e.set.Rule(o.rule.ID)
+		switch {
+		case r == nil:
+			continue
+		case r != o.rule:
+			n := orphan(r, a, o.dev, o.lane)
+			e.inherit(n, []*instance{o})
+			o = n
+		}
+		kept = append(kept, o)
+	}
+	clear(a.orphans[len(kept):])
+	a.orphans = kept
+}
+
 // binding is one possible instance.
 type binding struct {
 	rule   *Rule
@@ -128,6 +160,7 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 // the rules changed. What an instance remembers is kept.
 func (e *Engine) bindAsset(a *assetState) {
 	a.stale = false
+	e.adopt(a)
 	old := append(a.instances, a.orphans...)
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
@@ -363,7 +396,7 @@ func (e *Engine) attach(a *assetState) {
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
 			a.deps = append(a.deps, list...)
 			if len(list) == 0 {
-				p.past = -1
+				p.past, p.pastLen, p.pastNext, p.pastDue = -1, 0, 0, 0
 				continue
 			}
 			var h past

@@ -405,16 +405,12 @@ func (a *assetState) readPast(r *cursor, p *pointState) {
 func (e *Engine) readInstance(r *cursor, a *assetState) {
 	rule, dev, lane := r.string(), r.string(), r.byte()
 	k := slices.IndexFunc(a.instances, func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane })
-	i := &instance{rule: &Rule{}, asset: a, lane: lane, dead: true, due: never}
+	i := orphan(&Rule{}, a, nil, lane)
 	if k >= 0 {
 		i = a.instances[k]
 	} else if x := e.set.Rule(rule); x != nil {
 		if d := slices.IndexFunc(a.devices, func(d *deviceState) bool { return d.dev.ID == dev }); d >= 0 {
-			i.rule, i.dev = x, a.devices[d]
-			i.limbs, i.slots = make([]limb, len(x.Thresholds)), make([]slot, len(x.slots))
-			for k, s := range x.slots {
-				i.slots[k].cells = make([]cell, s.cells)
-			}
+			i = orphan(x, a, a.devices[d], lane)
 			a.orphans = append(a.orphans, i)
 		}
 	}
