@@ -159,9 +159,11 @@ func (e *Engine) move(id, asset, replaces string) {
 	}
 	e.assigned[replaces] = ""
 	if d != nil {
+		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
-			if i.dev == from {
+			if i.dev == from && !d.asset.has(i.rule, d, i.lane) {
 				i.dev = d
+				d.asset.orphans = append(d.asset.orphans, i)
 			}
 		}
 	}
@@ -210,13 +212,19 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 	return e.out
 }
 
+// has tells whether an instance, or one that waits, is there already.
+func (a *assetState) has(r *Rule, d *deviceState, lane uint8) bool {
+	same := func(i *instance) bool { return i.rule == r && i.dev == d && i.lane == lane }
+	return slices.ContainsFunc(a.instances, same) || slices.ContainsFunc(a.orphans, same)
+}
+
 // leave takes a device off its asset.
 func (e *Engine) leave(d *deviceState) {
 	a := d.asset
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
 		p := &e.points[idx]
-		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext = 0, 0, -1, 0, 0
+		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext, p.pastDue = 0, 0, -1, 0, 0, 0
 	}
 	d.silence = nil
 	e.describe(a)

@@ -23,6 +23,9 @@ type assetState struct {
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
 	watchers  int  // detectors, which share its budget of orders
+	// orphans remember for instances that wait for the points of a device that
+	// took over from another.
+	orphans []*instance
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that
@@ -64,6 +67,38 @@ type limb struct {
 	noData   bool
 	spent    bool // must be seen false once before it may start again
 	muted    bool // kept from starting by a maintenance window
+}
+
+// orphan makes an instance that only remembers.
+func orphan(r *Rule, a *assetState, d *deviceState, lane uint8) *instance {
+	i := &instance{rule: r, asset: a, dev: d, lane: lane, dead: true, due: never, gate: Unknown,
+		limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
+	for k := range i.limbs {
+		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
+	}
+	for k, s := range r.slots {
+		i.slots[k] = slot{val: Unknown, cells: make([]cell, s.cells)}
+	}
+	return i
+}
+
+// adopt brings what waits for a device under the rules in force.
+func (e *Engine) adopt(a *assetState) {
+	kept := a.orphans[:0]
+	for _, o := range a.orphans {
+		r := e.set.Rule(o.rule.ID)
+		switch {
+		case r == nil:
+			continue
+		case r != o.rule:
+			n := orphan(r, a, o.dev, o.lane)
+			e.inherit(n, []*instance{o})
+			o = n
+		}
+		kept = append(kept, o)
+	}
+	clear(a.orphans[len(kept):])
+	a.orphans = kept
 }
 
 // binding is one possible instance.
@@ -125,7 +160,8 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 // the rules changed. What an instance remembers is kept.
 func (e *Engine) bindAsset(a *assetState) {
 	a.stale = false
-	old := a.instances
+	e.adopt(a)
+	old := append(a.instances, a.orphans...)
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
@@ -140,10 +176,15 @@ func (e *Engine) bindAsset(a *assetState) {
 		e.initInstance(i, a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
-		e.inherit(i, old)
+		if from := e.inherit(i, old); from != nil {
+			a.orphans = slices.DeleteFunc(a.orphans, func(o *instance) bool { return o == from })
+		}
 	}
 	a.watchers = a.countWatchers()
 	for _, i := range old {
+		if i.dead {
+			continue
+		}
 		for _, d := range i.devs {
 			if i.busy {
 				d.busy--
@@ -274,12 +315,12 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 // inherit takes over what the instance of the same rule, device and lane
 // remembered. A condition that reads as before keeps its timers; an edited one
 // keeps what is active and starts its timers anew.
-func (e *Engine) inherit(i *instance, old []*instance) {
+func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 	k := slices.IndexFunc(old, func(o *instance) bool {
 		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
 	})
 	if k < 0 {
-		return
+		return nil
 	}
 	o := old[k]
 	i.t, i.due, i.wake, i.busy = o.t, o.due, o.wake, o.busy
@@ -313,6 +354,7 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 		}
 	}
 	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+	return o
 }
 
 func sameCondition(a, b *Condition) bool {
@@ -354,7 +396,7 @@ func (e *Engine) attach(a *assetState) {
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
 			a.deps = append(a.deps, list...)
 			if len(list) == 0 {
-				p.past = -1
+				p.past, p.pastLen, p.pastNext, p.pastDue = -1, 0, 0, 0
 				continue
 			}
 			var h past

@@ -188,8 +188,11 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.uint(c.under.Seq)
 		w.string(c.rule)
 	}
-	w.uint(uint64(len(a.instances)))
+	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
+		i.write(w)
+	}
+	for _, i := range a.orphans {
 		i.write(w)
 	}
 }
@@ -397,18 +400,24 @@ func (a *assetState) readPast(r *cursor, p *pointState) {
 	a.pasts = append(a.pasts, h)
 }
 
-// readInstance gives an instance back what it remembered. One that the rules of
-// today do not make any more is read and dropped.
+// readInstance gives an instance back what it remembered. One that is not made
+// of the points known so far waits for them.
 func (e *Engine) readInstance(r *cursor, a *assetState) {
 	rule, dev, lane := r.string(), r.string(), r.byte()
 	k := slices.IndexFunc(a.instances, func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane })
-	i := &instance{rule: &Rule{}}
+	i := orphan(&Rule{}, a, nil, lane)
 	if k >= 0 {
 		i = a.instances[k]
+	} else if x := e.set.Rule(rule); x != nil {
+		if d := slices.IndexFunc(a.devices, func(d *deviceState) bool { return d.dev.ID == dev }); d >= 0 {
+			i = orphan(x, a, a.devices[d], lane)
+			a.orphans = append(a.orphans, i)
+		}
 	}
 	i.t, i.due, i.wake, i.gateAcc = r.time(), r.deadline(), r.time(), r.time()
 	i.gate = r.truth()
 	busy := r.bool()
+	i.busy = busy && k < 0
 	for range r.count(8) {
 		sev := Severity(r.byte())
 		l := limb{onset: r.time(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}

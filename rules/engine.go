@@ -196,12 +196,8 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 		return false
 	}
-	if r.Point.Kind == devices.Availability && r.Text == "offline" {
-		e.lose(d)
-		p.time, p.text, p.value, p.quality, p.ok = max(p.time, r.Time), r.Text, 0, r.Quality, r.Quality == devices.Good
-		p.validTo = never
-		e.touchDeps(d.asset, p)
-		return false
+	if r.Point.Kind == devices.Availability {
+		return e.available(d, p, r)
 	}
 	if r.Time < p.time && r.Point.Kind != devices.Event {
 		e.stats.Late++
@@ -214,7 +210,7 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		d.timed = false
 	}
 	d.observe(r.Time)
-	good := r.Quality == devices.Good
+	good := r.Quality == devices.Good && (r.Value == r.Value || r.Point.Kind != devices.Gauge && r.Point.Kind != devices.Counter)
 	same := good && p.ok && r.Time <= p.validTo && r.Text == p.text && r.Point.Kind != devices.Event
 	p.time = max(p.time, r.Time)
 	p.quality, p.lost, p.ok = r.Quality, false, good
@@ -242,6 +238,24 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 	}
 	return true
+}
+
+// available takes what the broker or a gateway says of a device. It is told at
+// the daemon's time, so it says nothing about the device's clock, and it holds
+// until the next.
+func (e *Engine) available(d *deviceState, p *pointState, r *devices.Reading) bool {
+	if r.Time < p.time {
+		e.stats.Late++
+		return false
+	}
+	offline := r.Text == "offline"
+	if offline {
+		e.lose(d)
+	}
+	p.time, p.text, p.value, p.quality, p.ok = r.Time, r.Text, 0, r.Quality, r.Quality == devices.Good
+	p.validTo, p.lost = never, false
+	e.touchDeps(d.asset, p)
+	return !offline
 }
 
 // touchDeps has every instance that looks at a point evaluated.
