@@ -53,7 +53,7 @@ const (
 	trailLength = 24
 	trailStep   = 6 // rows from one trace to the next
 	// watchValid is how many stretches of time a verdict on their means holds.
-	watchValid = 2
+	watchValid = 4
 )
 
 func newWatcher(e *Engine, spec *watchSpec, perMonth float64) *watcher {
