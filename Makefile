@@ -75,6 +75,10 @@ bench: tools ## how fast a backlog is drained, against a bare subscriber
 bench-detection: tools ## detectors on labelled telemetry
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./rules/detect/...
 
+.PHONY: screenshot
+screenshot: tools ## the picture of the README, from the running demo
+	E2E_PICTURE=$(CURDIR)/configs/deploy/board.png go test -count=1 -run '^TestTheDemoFillsItsBoard$$' ./cmd/facilityd/e2e
+
 .PHONY: generate
 generate: ## what is made from code: schemas, boards
 	go generate ./...
