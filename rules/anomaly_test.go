@@ -41,7 +41,7 @@ func (p *pumpLife) live(from, to time.Duration) {
 		running, vibration := 1.0, 1.5
 		temp := 42 + 0.3*p.rng.NormFloat64()
 		if now > p.creep {
-			vibration *= 1 + p.share*(now-p.creep).Hours()/24
+			vibration *= 1 + p.share*min(now-p.creep, 8*days).Hours()/24
 		}
 		vibration += 0.03 * p.rng.NormFloat64()
 		if h := now % (24 * time.Hour) / time.Hour; h < 4 {
@@ -130,7 +130,7 @@ func TestAnomalyHearsPeople(t *testing.T) {
 			continue
 		}
 		// It stays where it is now.
-		level := 1 + p.share*10
+		level := 1 + p.share*8
 		for k, f := range c.fact {
 			f.ID, f.At, f.Asset, f.FaultClass = fmt.Sprint(k), epoch.Add(30*days), "p1", "pump.bearing"
 			p.b.apply(devices.Record{Kind: devices.FactRecord, Time: at(30 * days), Fact: &f})

@@ -53,6 +53,7 @@ type trace struct {
 }
 
 const (
+	dayOf       = 24 * 3600 * second
 	trailLength = 24
 	trailStep   = 6 // rows from one trace to the next
 	// watchValid is how many stretches of time a verdict on their means holds.
@@ -123,7 +124,9 @@ func (w *watcher) look(c *evalContext, spec *watchSpec) Truth {
 // take puts new readings, the newest of time t, into a row.
 func (w *watcher) take(c *evalContext, spec *watchSpec, t int64) {
 	if spec.width != 0 {
-		if now := t / spec.width; now > w.stretch {
+		// Devices of one asset may differ by a little; a day back is a clock that was
+		// put right.
+		if now := t / spec.width; now > w.stretch || w.stretch-now > dayOf/spec.width {
 			w.finish(c, spec)
 			w.stretch = now
 		}
