@@ -7,8 +7,10 @@
 #
 # Beyond loopback nothing is served without a token: make one per person with
 #   docker exec CONTAINER /facilityd person add …
-# The embedded broker listens beyond loopback only with a user and a password
-# (FACILITYD_EMBEDDED_BROKER_USER, FACILITYD_EMBEDDED_BROKER_PASSWORD).
+# Without a broker in the settings the embedded one runs; for devices to reach it,
+# let it listen beyond the container's loopback, which takes a user and a password:
+#   -p 1883:1883 -e FACILITYD_EMBEDDED_BROKER_LISTEN=0.0.0.0:1883 \
+#   -e FACILITYD_EMBEDDED_BROKER_USER=… -e FACILITYD_EMBEDDED_BROKER_PASSWORD=…
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -33,7 +35,6 @@ COPY --from=build /out/facilityd /facilityd
 USER 65532:65532
 ENV FACILITYD_DATA=/data \
     FACILITYD_LISTEN=0.0.0.0:8080 \
-    FACILITYD_EMBEDDED_BROKER_LISTEN=0.0.0.0:1883 \
     FACILITYD_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8080 1883

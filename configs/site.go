@@ -14,13 +14,15 @@ import (
 
 type siteFile struct {
 	Pos       document.Pos
-	Site      string        `yaml:"site"`
-	Name      label         `yaml:"name"`
-	TimeZone  string        `yaml:"time_zone"`
-	Adopt     string        `yaml:"adopt"`
-	Simulated bool          `yaml:"simulated"`
-	Assets    []assetEntry  `yaml:"assets"`
-	Devices   []deviceEntry `yaml:"devices"`
+	Site      string `yaml:"site"`
+	Name      label  `yaml:"name"`
+	TimeZone  string `yaml:"time_zone"`
+	Adopt     string `yaml:"adopt"`
+	Simulated bool   `yaml:"simulated"`
+	// Vars set variables of profiles here, by name of the profile.
+	Vars    map[string]map[string]string `yaml:"vars"`
+	Assets  []assetEntry                 `yaml:"assets"`
+	Devices []deviceEntry                `yaml:"devices"`
 }
 
 type assetEntry struct {
@@ -73,18 +75,26 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 	f := siteFile{TimeZone: "UTC", Adopt: "matched"}
 	list := document.Decode(file, data, &f)
 	bad := func(p document.Pos, message, hint string) { list.Add(p.Error(file, message, hint)) }
+	places := document.Places(data)
+	// at is where a value stands, or what it belongs to when it is not there.
+	at := func(whole document.Pos, path string, index ...any) document.Pos {
+		if p, ok := places[fmt.Sprintf(path, index...)]; ok {
+			return p
+		}
+		return whole
+	}
 
 	site := &devices.Site{
 		ID: f.Site, Name: devices.Label(f.Name), AdoptListed: f.Adopt == "listed", Simulated: f.Simulated,
-		Location: time.UTC,
+		Location: time.UTC, ProfileVars: f.Vars,
 	}
 	if !validID(f.Site) {
-		bad(f.Pos, fmt.Sprintf("site is %q", f.Site), "site: a short name of letters, digits, - and _")
+		bad(at(f.Pos, "site"), fmt.Sprintf("site is %q", f.Site), "site: a short name of letters, digits, - and _")
 	}
 	if f.Adopt != "matched" && f.Adopt != "listed" {
-		bad(f.Pos, fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
+		bad(at(f.Pos, "adopt"), fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
 	}
-	site.Location = zone(f.TimeZone, f.Pos, bad)
+	site.Location = zone(f.TimeZone, at(f.Pos, "time_zone"), bad)
 
 	assets := map[string]int{}
 	var ids []string
@@ -92,13 +102,13 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		if a.ID == "" {
 			bad(a.Pos, "asset without an id", "id: a name that is unique within the site")
 		} else if _, twice := assets[a.ID]; twice {
-			bad(a.Pos, fmt.Sprintf("asset %q is given twice", a.ID), "an id belongs to one asset")
+			bad(at(a.Pos, "assets[%d].id", i), fmt.Sprintf("asset %q is given twice", a.ID), "an id belongs to one asset")
 		}
 		if !slices.Contains(devices.Classes, a.Class) {
-			bad(a.Pos, fmt.Sprintf("class of asset %s is %q", a.ID, a.Class), diag.DidYouMean(a.Class, devices.Classes))
+			bad(at(a.Pos, "assets[%d].class", i), fmt.Sprintf("class of asset %s is %q", a.ID, a.Class), diag.DidYouMean(a.Class, devices.Classes))
 		}
 		if a.Criticality != "" && !slices.Contains([]string{"minor", "normal", "vital"}, a.Criticality) {
-			bad(a.Pos, fmt.Sprintf("criticality of asset %s is %q", a.ID, a.Criticality), "one of: minor, normal, vital")
+			bad(at(a.Pos, "assets[%d].criticality", i), fmt.Sprintf("criticality of asset %s is %q", a.ID, a.Criticality), "one of: minor, normal, vital")
 		}
 		assets[a.ID] = i
 		ids = append(ids, a.ID)
@@ -125,26 +135,26 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, d := range f.Devices {
+	for i, d := range f.Devices {
 		switch {
 		case d.ID == "":
 			bad(d.Pos, "device without an id", "id: as the profile names it")
 		case seen[d.ID]:
-			bad(d.Pos, fmt.Sprintf("device %q is given twice", d.ID), "a device belongs to one asset")
+			bad(at(d.Pos, "devices[%d].id", i), fmt.Sprintf("device %q is given twice", d.ID), "a device belongs to one asset")
 		}
 		seen[d.ID] = true
 		if _, known := assets[d.Asset]; d.Asset != "" && !known {
-			bad(d.Pos, fmt.Sprintf("device %s belongs to %q, which is not an asset here", d.ID, d.Asset), diag.DidYouMean(d.Asset, ids))
+			bad(at(d.Pos, "devices[%d].asset", i), fmt.Sprintf("device %s belongs to %q, which is not an asset here", d.ID, d.Asset), diag.DidYouMean(d.Asset, ids))
 		}
 		if d.Class != "" && !slices.Contains(devices.Classes, d.Class) {
-			bad(d.Pos, fmt.Sprintf("class of device %s is %q", d.ID, d.Class), diag.DidYouMean(d.Class, devices.Classes))
+			bad(at(d.Pos, "devices[%d].class", i), fmt.Sprintf("class of device %s is %q", d.ID, d.Class), diag.DidYouMean(d.Class, devices.Classes))
 		}
 		spec := devices.DeviceSpec{
 			ID: d.ID, Asset: d.Asset, Profile: d.Profile, Class: d.Class,
 			Interval: time.Duration(d.Interval), Simulated: d.Simulated || f.Simulated,
 		}
 		if d.TimeZone != "" {
-			spec.TimeZone = zone(d.TimeZone, d.Pos, bad)
+			spec.TimeZone = zone(d.TimeZone, at(d.Pos, "devices[%d].time_zone", i), bad)
 		}
 		site.Devices = append(site.Devices, spec)
 	}

@@ -29,9 +29,9 @@ devices:
 
 func TestSiteFileErrorsNameThePlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"site: a b\n":                                                                                                          `s.yaml:1:1: error: site is "a b"`,
+		"site: a b\n":                                                                                                          `s.yaml:1:7: error: site is "a b"`,
 		"site: x\ntime_zone: Mars/Base\n":                                                                                      `time zone is "Mars/Base"`,
-		"site: x\nassets: [{id: a, class: lift}]":                                                                              `s.yaml:2:10: error: class of asset a is "lift"`,
+		"site: x\nassets: [{id: a, class: lift}]":                                                                              `s.yaml:2:25: error: class of asset a is "lift"`,
 		"site: x\nassets: [{id: a, class: pump}, {id: a, class: pump}]":                                                        `given twice`,
 		"site: x\nassets: [{id: pump-1, class: pump}]\ndevices: [{id: d, asset: pump1}]":                                       `(did you mean "pump-1"?)`,
 		"site: x\nassets: [{id: a, class: pump, parent: b}, {id: b, class: pump, parent: a}]":                                  `a → b → a`,

@@ -77,15 +77,26 @@ func Convert(from, to *Unit, difference bool) (Conversion, error) {
 		g := gcd(num, den)
 		num, den = num/g, den/g
 	}
-	c := Conversion{before: from.Offset, num: num, den: den, after: -to.Offset}
-	if difference {
-		c.before, c.after = 0, 0
-	} else if num == den && c.before != 0 {
-		// Kelvin and Celsius differ by an offset only: one rounding, not two.
-		c.before, c.after = c.before+c.after, 0
+	c := Conversion{num: num, den: den}
+	if difference || from.Offset == 0 && to.Offset == 0 {
+		return c, nil
+	}
+	// One offset instead of two, on the side on which it is a short decimal:
+	// 212 °F is (212 - 32) * 5 / 9 = 100 °C, not 100.00000000000006.
+	before := from.Offset - to.Offset*den/num
+	after := from.Offset*num/den - to.Offset
+	switch {
+	case isShort(before):
+		c.before = math.Round(before*1e4) / 1e4
+	case isShort(after):
+		c.after = math.Round(after*1e4) / 1e4
+	default:
+		c.before, c.after = from.Offset, -to.Offset
 	}
 	return c, nil
 }
+
+func isShort(f float64) bool { return math.Abs(f-math.Round(f*1e4)/1e4) < 1e-9 }
 
 // Identity reports whether the conversion leaves values as they are.
 func (c Conversion) Identity() bool {

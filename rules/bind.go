@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"hash/fnv"
 	"slices"
-	"strings"
 
-	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 )
 
@@ -25,6 +23,9 @@ type assetState struct {
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
 	watchers  int  // detectors, which share its budget of orders
+	// orphans remember for instances that wait for the points of a device that
+	// took over from another.
+	orphans []*instance
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that
@@ -68,17 +69,36 @@ type limb struct {
 	muted    bool // kept from starting by a maintenance window
 }
 
-// constants are what a rule knows of an asset beside its readings.
-type constants struct {
-	facts  []devices.Quantity
-	limits []float64
-	cuts   [][]float64 // values that a role is compared with, by role
+// orphan makes an instance that only remembers.
+func orphan(r *Rule, a *assetState, d *deviceState, lane uint8) *instance {
+	i := &instance{rule: r, asset: a, dev: d, lane: lane, dead: true, due: never, gate: Unknown,
+		limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
+	for k := range i.limbs {
+		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
+	}
+	for k, s := range r.slots {
+		i.slots[k] = slot{val: Unknown, cells: make([]cell, s.cells)}
+	}
+	return i
 }
 
-// A task is a fact that somebody has to give before a rule can work.
-type task struct {
-	rule *Rule
-	fact *FactSpec
+// adopt brings what waits for a device under the rules in force.
+func (e *Engine) adopt(a *assetState) {
+	kept := a.orphans[:0]
+	for _, o := range a.orphans {
+		r := e.set.Rule(o.rule.ID)
+		switch {
+		case r == nil:
+			continue
+		case r != o.rule:
+			n := orphan(r, a, o.dev, o.lane)
+			e.inherit(n, []*instance{o})
+			o = n
+		}
+		kept = append(kept, o)
+	}
+	clear(a.orphans[len(kept):])
+	a.orphans = kept
 }
 
 // binding is one possible instance.
@@ -140,7 +160,8 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 // the rules changed. What an instance remembers is kept.
 func (e *Engine) bindAsset(a *assetState) {
 	a.stale = false
-	old := a.instances
+	e.adopt(a)
+	old := append(a.instances, a.orphans...)
 	a.instances, a.tasks = nil, nil
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
@@ -155,10 +176,15 @@ func (e *Engine) bindAsset(a *assetState) {
 		e.initInstance(i, a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
-		e.inherit(i, old)
+		if from := e.inherit(i, old); from != nil {
+			a.orphans = slices.DeleteFunc(a.orphans, func(o *instance) bool { return o == from })
+		}
 	}
 	a.watchers = a.countWatchers()
 	for _, i := range old {
+		if i.dead {
+			continue
+		}
 		for _, d := range i.devs {
 			if i.busy {
 				d.busy--
@@ -289,12 +315,12 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 // inherit takes over what the instance of the same rule, device and lane
 // remembered. A condition that reads as before keeps its timers; an edited one
 // keeps what is active and starts its timers anew.
-func (e *Engine) inherit(i *instance, old []*instance) {
+func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 	k := slices.IndexFunc(old, func(o *instance) bool {
 		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
 	})
 	if k < 0 {
-		return
+		return nil
 	}
 	o := old[k]
 	i.t, i.due, i.wake, i.busy = o.t, o.due, o.wake, o.busy
@@ -328,6 +354,7 @@ func (e *Engine) inherit(i *instance, old []*instance) {
 		}
 	}
 	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+	return o
 }
 
 func sameCondition(a, b *Condition) bool {
@@ -369,7 +396,7 @@ func (e *Engine) attach(a *assetState) {
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
 			a.deps = append(a.deps, list...)
 			if len(list) == 0 {
-				p.past = -1
+				p.past, p.pastLen, p.pastNext, p.pastDue = -1, 0, 0, 0
 				continue
 			}
 			var h past
@@ -417,86 +444,6 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 			}
 		}
 	}
-}
-
-// factsFor returns the facts that a rule needs in the units that it needs. When
-// one is missing the rule stays off and a task is noted.
-func (a *assetState) factsFor(r *Rule) ([]devices.Quantity, bool) {
-	out := make([]devices.Quantity, len(r.facts))
-	complete := true
-	for k, f := range r.facts {
-		var q devices.Quantity
-		ok := false
-		if a.spec != nil {
-			q, ok = a.spec.Facts[f.Name]
-		}
-		if ok && !f.Word {
-			q.Value, ok = factValue(q, f.Unit)
-		}
-		if !ok {
-			a.tasks = append(a.tasks, task{r, f})
-			complete = false
-			continue
-		}
-		out[k] = q
-	}
-	return out, complete
-}
-
-// factValue brings the number of a fact to the unit that rules use.
-func factValue(q devices.Quantity, unit string) (float64, bool) {
-	if q.Word != "" {
-		return 0, false
-	}
-	if q.Unit == "" || q.Unit == unit {
-		return q.Value, true
-	}
-	return toUnit(q.Value, q.Unit, unit)
-}
-
-// constantsFor works out what stays the same for a rule on an asset; ok is
-// false when a fact is missing. Assets share it where the rule needs no facts.
-func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
-	if c = e.shared[r]; c != nil {
-		return c, true
-	}
-	if len(r.facts) == 0 {
-		defer func() { e.shared[r] = c }()
-	}
-	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
-	for k, l := range r.Limits {
-		c.limits[k] = l.Value
-	}
-	if c.facts, ok = a.factsFor(r); !ok {
-		return nil, false
-	}
-	ctx := evalContext{engine: e, inst: &instance{consts: c}}
-	for k := range r.roles {
-		for _, at := range r.roles[k].cuts {
-			if v, ok := at(&ctx); ok {
-				c.cuts[k] = append(c.cuts[k], v)
-			}
-		}
-	}
-	return c, true
-}
-
-// Tasks lists the facts that people have to give before a rule can work, by
-// asset and rule.
-func (e *Engine) Tasks() diag.List {
-	var list diag.List
-	for _, a := range e.sortedAssets() {
-		for _, t := range a.tasks {
-			unit := ""
-			if t.fact.Unit != "" {
-				unit = " (" + t.fact.Unit + ")"
-			}
-			list.Add(diag.Diagnostic{Level: diag.Task,
-				Message: "asset " + a.id + ": rule " + t.rule.ID + " is off until " + t.fact.Name + " is given",
-				Hint:    "facts: {" + t.fact.Name + ": …}: " + strings.ToLower(t.fact.Label.EN) + unit})
-		}
-	}
-	return list
 }
 
 // sortedAssets returns the assets by id.

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -190,8 +188,11 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.uint(c.under.Seq)
 		w.string(c.rule)
 	}
-	w.uint(uint64(len(a.instances)))
+	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
+		i.write(w)
+	}
+	for _, i := range a.orphans {
 		i.write(w)
 	}
 }
@@ -399,18 +400,24 @@ func (a *assetState) readPast(r *cursor, p *pointState) {
 	a.pasts = append(a.pasts, h)
 }
 
-// readInstance gives an instance back what it remembered. One that the rules of
-// today do not make any more is read and dropped.
+// readInstance gives an instance back what it remembered. One that is not made
+// of the points known so far waits for them.
 func (e *Engine) readInstance(r *cursor, a *assetState) {
 	rule, dev, lane := r.string(), r.string(), r.byte()
 	k := slices.IndexFunc(a.instances, func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane })
-	i := &instance{rule: &Rule{}}
+	i := orphan(&Rule{}, a, nil, lane)
 	if k >= 0 {
 		i = a.instances[k]
+	} else if x := e.set.Rule(rule); x != nil {
+		if d := slices.IndexFunc(a.devices, func(d *deviceState) bool { return d.dev.ID == dev }); d >= 0 {
+			i = orphan(x, a, a.devices[d], lane)
+			a.orphans = append(a.orphans, i)
+		}
 	}
 	i.t, i.due, i.wake, i.gateAcc = r.time(), r.deadline(), r.time(), r.time()
 	i.gate = r.truth()
 	busy := r.bool()
+	i.busy = busy && k < 0
 	for range r.count(8) {
 		sev := Severity(r.byte())
 		l := limb{onset: r.time(), acc: r.int(), clearAcc: r.int(), val: r.truth(), clear: r.truth(), active: r.bool(), noData: r.bool(), spent: r.bool(), muted: r.bool()}
@@ -449,138 +456,4 @@ func (e *Engine) readSlot(r *cursor, i *instance) {
 		s.cells = i.slots[n].cells
 		i.slots[n] = s
 	}
-}
-
-// writer appends values; cursor takes them back and remembers the first that
-// did not fit.
-type writer struct{ b []byte }
-
-func (w *writer) byte(v byte)     { w.b = append(w.b, v) }
-func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
-func (w *writer) int(v int64)     { w.b = binary.AppendVarint(w.b, v) }
-func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
-func (w *writer) ints(vs ...int64) {
-	for _, v := range vs {
-		w.int(v)
-	}
-}
-
-func (w *writer) bool(v bool) {
-	if v {
-		w.b = append(w.b, 1)
-	} else {
-		w.b = append(w.b, 0)
-	}
-}
-
-func (w *writer) string(s string) {
-	w.uint(uint64(len(s)))
-	w.b = append(w.b, s...)
-}
-
-type cursor struct {
-	b   []byte
-	bad bool
-}
-
-func (r *cursor) fail() { r.bad, r.b = true, nil }
-
-func (r *cursor) done() error {
-	if r.bad || len(r.b) != 0 {
-		return fmt.Errorf("%w: it is damaged", ErrCheckpoint)
-	}
-	return nil
-}
-
-func (r *cursor) byte() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
-}
-
-func (r *cursor) bool() bool { return r.byte() != 0 }
-
-func (r *cursor) truth() Truth {
-	v := Truth(r.byte())
-	if v > True {
-		r.fail()
-		return Unknown
-	}
-	return v
-}
-
-func (r *cursor) uint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *cursor) int() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// time reads a time or a duration that the engine can reckon with.
-func (r *cursor) time() int64 {
-	v := r.int()
-	if v < 0 || v > latest {
-		r.fail()
-		return 0
-	}
-	return v
-}
-
-// deadline reads a time that may never come.
-func (r *cursor) deadline() int64 {
-	v := r.int()
-	if v < 0 || v > latest && v != never {
-		r.fail()
-		return 0
-	}
-	return v
-}
-
-func (r *cursor) float() float64 {
-	if len(r.b) < 8 {
-		r.fail()
-		return 0
-	}
-	v := math.Float64frombits(binary.LittleEndian.Uint64(r.b))
-	r.b = r.b[8:]
-	return v
-}
-
-func (r *cursor) string() string {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return ""
-	}
-	s := string(r.b[:n])
-	r.b = r.b[n:]
-	return s
-}
-
-// count reads the length of a list whose items take at least size bytes each,
-// so that a damaged length cannot ask for more than there is.
-func (r *cursor) count(size uint64) int {
-	n := r.uint()
-	if n > uint64(len(r.b))/cmp.Or(size, 1) {
-		r.fail()
-		return 0
-	}
-	return int(n)
 }

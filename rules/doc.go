@@ -4,5 +4,50 @@
 // The [Engine] is a pure, deterministic state machine. It is fed the records of
 // the journal in order together with the readings decoded from them, and
 // returns the transitions of episodes that follow. It never reads a clock, a
-// file or the network; the same journal gives the same episodes byte for byte.
+// file or the network; the same journal gives the same episodes byte for byte,
+// and an engine restored from a checkpoint goes on bit for bit.
+//
+// # Rules
+//
+// A rule is YAML ([Load]). It binds to the roles of an asset's points, so that it
+// works for every maker's device:
+//
+//	rules:
+//	  - id: bearing-hot
+//	    title: {en: Bearing hot, zh: 轴承温度高}
+//	    class: pump                      # or a list, or any
+//	    fault_class: pump.bearing
+//	    source: {text: GB 50275, mark: k}
+//	    limits: {hot: 80 °C}
+//	    only_while: {when: running, after: 60s}
+//	    thresholds:
+//	      - {severity: high, when: bearing_temp > limit.hot, for: 5m, clear: bearing_temp < 75 °C, clear_for: 5m}
+//
+// Conditions know roles, fact.NAME (what people have to give for an asset),
+// limit.NAME, numbers with units, words of a role, comparisons, arithmetic, and,
+// or, not, in, and the functions that [Functions] lists. A value is true, false or
+// [Unknown]; missing, bad, retained and stale input is unknown, and unknown
+// neither starts nor ends anything.
+//
+// A rule makes one instance for each device of an asset, and for each point where
+// a device has several of one role. Instances of one fault class on one asset are
+// one episode with the highest severity that holds.
+//
+// # Time
+//
+// Everything is measured in the time of readings. What needs a clock (a delay
+// that runs out, a value that goes stale) anticipates, on journal time, what the
+// next reading would show when it was evaluated: it takes the same step at the
+// same reading time. The clock of a device is the time of its newest reading and
+// what has passed since on a clock that stands still while the daemon or the link
+// is down and for a grace after ([Timing]). So a restart, a backlog and a device
+// clock that is wrong change no episode. A sampled value is waited for one and a
+// half intervals before the clock goes ahead; a state that is told on change is
+// not.
+//
+// # Speed
+//
+// With many devices memory is the limit: a reading that stays between the values
+// that it is compared with touches its point and a row of ranges beside it, and
+// no instance.
 package rules

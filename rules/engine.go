@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"cmp"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -198,12 +196,8 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 		return false
 	}
-	if r.Point.Kind == devices.Availability && r.Text == "offline" {
-		e.lose(d)
-		p.time, p.text, p.value, p.quality, p.ok = max(p.time, r.Time), r.Text, 0, r.Quality, r.Quality == devices.Good
-		p.validTo = never
-		e.touchDeps(d.asset, p)
-		return false
+	if r.Point.Kind == devices.Availability {
+		return e.available(d, p, r)
 	}
 	if r.Time < p.time && r.Point.Kind != devices.Event {
 		e.stats.Late++
@@ -216,7 +210,7 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		d.timed = false
 	}
 	d.observe(r.Time)
-	good := r.Quality == devices.Good
+	good := r.Quality == devices.Good && (r.Value == r.Value || r.Point.Kind != devices.Gauge && r.Point.Kind != devices.Counter)
 	same := good && p.ok && r.Time <= p.validTo && r.Text == p.text && r.Point.Kind != devices.Event
 	p.time = max(p.time, r.Time)
 	p.quality, p.lost, p.ok = r.Quality, false, good
@@ -244,6 +238,24 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 	}
 	return true
+}
+
+// available takes what the broker or a gateway says of a device. It is told at
+// the daemon's time, so it says nothing about the device's clock, and it holds
+// until the next.
+func (e *Engine) available(d *deviceState, p *pointState, r *devices.Reading) bool {
+	if r.Time < p.time {
+		e.stats.Late++
+		return false
+	}
+	offline := r.Text == "offline"
+	if offline {
+		e.lose(d)
+	}
+	p.time, p.text, p.value, p.quality, p.ok = r.Time, r.Text, 0, r.Quality, r.Quality == devices.Good
+	p.validTo, p.lost = never, false
+	e.touchDeps(d.asset, p)
+	return !offline
 }
 
 // touchDeps has every instance that looks at a point evaluated.
@@ -314,226 +326,4 @@ func sortInstances(list []*instance) {
 	}
 }
 
-// device finds or makes the state of a device.
-func (e *Engine) device(dev *devices.Device) *deviceState {
-	if int(dev.Index) < len(e.devs) {
-		if d := e.devs[dev.Index]; d != nil {
-			return d
-		}
-	} else {
-		e.devs = append(e.devs, make([]*deviceState, int(dev.Index)+1-len(e.devs))...)
-	}
-	d := &deviceState{dev: dev, conn: -1, valid: validity(dev)}
-	d.self = []*deviceState{d}
-	e.devs[dev.Index] = d
-	e.join(d, e.assetOf(dev))
-	return d
-}
-
-// deviceOn finds or makes the state of a device on a given asset.
-func (e *Engine) deviceOn(dev *devices.Device, a *assetState) *deviceState {
-	d := e.device(dev)
-	if d.asset != a {
-		e.leave(d)
-		e.join(d, a.id)
-	}
-	return d
-}
-
-// assetOf is the id of the asset that a device belongs to.
-func (e *Engine) assetOf(dev *devices.Device) string {
-	if a, ok := e.assigned[dev.ID]; ok {
-		return a
-	}
-	return dev.Asset
-}
-
-// join puts a device on an asset.
-func (e *Engine) join(d *deviceState, id string) {
-	a := e.assets[id]
-	if a == nil {
-		a = e.addAsset(id)
-	}
-	d.asset, d.chunk = a, int32(a.chunk)
-	k, _ := slices.BinarySearchFunc(a.devices, d.dev.ID, func(d *deviceState, id string) int { return cmp.Compare(d.dev.ID, id) })
-	a.devices = slices.Insert(a.devices, k, d)
-	e.describe(a)
-	e.setStale(a)
-}
-
-func (e *Engine) addAsset(id string) *assetState {
-	a := &assetState{id: id, chunk: chunkOf(id)}
-	e.assets[id] = a
-	list := e.chunks[a.chunk]
-	k, _ := slices.BinarySearchFunc(list, id, func(a *assetState, id string) int { return cmp.Compare(a.id, id) })
-	e.chunks[a.chunk] = slices.Insert(list, k, a)
-	return a
-}
-
-// describe takes what the site says about an asset.
-func (e *Engine) describe(a *assetState) {
-	a.spec = e.specs[a.id]
-	a.class, a.simulated = "", e.site.Simulated
-	if a.spec != nil {
-		a.class = a.spec.Class
-	}
-	for _, d := range a.devices {
-		if a.class == "" {
-			a.class = d.dev.Class
-		}
-		a.simulated = a.simulated || d.dev.Simulated
-	}
-}
-
-func (e *Engine) setStale(a *assetState) {
-	if !a.stale {
-		a.stale = true
-		e.rebind = append(e.rebind, a)
-	}
-	e.touch(a)
-}
-
-// bindStale makes the instances of changed assets. Those that follow the clock
-// are looked at once; with look, so are all that see something new.
-func (e *Engine) bindStale(look bool) {
-	list := e.rebind
-	e.rebind = nil
-	for _, a := range list {
-		e.bindAsset(a)
-		for _, i := range a.instances {
-			switch {
-			case i.rule.clock:
-				if i.fresh {
-					e.step(i, e.now)
-				}
-			case look && i.fresh:
-				if t := e.newestInput(i); t != 0 {
-					e.step(i, t)
-				}
-			}
-		}
-	}
-}
-
-// newestInput is the time of the newest reading that an instance looks at.
-func (e *Engine) newestInput(i *instance) int64 {
-	t := int64(0)
-	for _, idx := range i.bind {
-		if idx >= 0 {
-			t = max(t, e.points[idx].time)
-		}
-	}
-	return t
-}
-
-// bindPoint makes a point known to its asset.
-func (e *Engine) bindPoint(d *deviceState, p *devices.Point) {
-	if n := int(p.Index) + 1; n > len(e.points) {
-		e.points = append(e.points, make([]pointState, n-len(e.points))...)
-	}
-	st := &e.points[p.Index]
-	if st.bound {
-		return
-	}
-	st.bound, st.past = true, -1
-	all := e.reg.Points()
-	k, _ := slices.BinarySearchFunc(d.points, p.Name, func(idx uint32, name string) int { return cmp.Compare(all[idx].Name, name) })
-	d.points = slices.Insert(d.points, k, p.Index)
-	if p.Role != "" || p.Kind == devices.Availability {
-		e.setStale(d.asset)
-	}
-}
-
-// move puts a device on another asset. When it replaces another device, what
-// the rules remember goes over to it.
-func (e *Engine) move(id, asset, replaces string) {
-	e.assigned[id] = asset
-	var from *deviceState
-	if old := e.reg.Lookup([]byte(replaces)); replaces != "" && old != nil && int(old.Index) < len(e.devs) {
-		from = e.devs[old.Index]
-	}
-	var d *deviceState
-	if dev := e.reg.Lookup([]byte(id)); dev != nil {
-		d = e.device(dev)
-		if d.asset.id != asset {
-			e.leave(d)
-			e.join(d, asset)
-		}
-	}
-	if from == nil {
-		return
-	}
-	e.assigned[replaces] = ""
-	if d != nil {
-		for _, i := range from.asset.instances {
-			if i.dev == from {
-				i.dev = d
-			}
-		}
-	}
-	e.leave(from)
-	e.join(from, "")
-}
-
-// Swap takes over another set of rules and another description of the site at a
-// ConfigVersion record; it stands in for Apply. A rule whose condition reads as
-// before keeps its timers, an edited one keeps its open episodes, and what no
-// rule speaks for any more is retired.
-func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Transition {
-	e.begin(rec)
-	e.configure(set, site)
-	listed := make(map[string]string, len(site.Devices))
-	for _, s := range site.Devices {
-		listed[s.ID] = cmp.Or(s.Asset, s.ID)
-	}
-	for _, dev := range e.reg.Devices() {
-		if int(dev.Index) >= len(e.devs) || e.devs[dev.Index] == nil {
-			if _, ok := listed[dev.ID]; ok {
-				e.device(dev)
-			}
-			continue
-		}
-		d := e.devs[dev.Index]
-		d.valid = validity(dev)
-		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && e.assigned[dev.ID] == "" {
-			e.leave(d)
-			e.join(d, asset)
-		}
-	}
-	all := e.sortedAssets()
-	for _, a := range all {
-		e.describe(a)
-		e.setStale(a)
-	}
-	slices.SortFunc(e.rebind, func(a, b *assetState) int { return cmp.Compare(a.id, b.id) })
-	e.bindStale(true)
-	for _, a := range all {
-		for _, fc := range a.openClasses() {
-			e.settle(a, fc, nil, e.now, CauseRetired)
-		}
-	}
-	e.runGrid()
-	return e.out
-}
-
-// leave takes a device off its asset.
-func (e *Engine) leave(d *deviceState) {
-	a := d.asset
-	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
-	for _, idx := range d.points {
-		p := &e.points[idx]
-		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext = 0, 0, -1, 0, 0
-	}
-	d.silence = nil
-	e.describe(a)
-	e.setStale(a)
-}
-
 func (e *Engine) touch(a *assetState) { e.chunkDirty[a.chunk] = true }
-
-// chunkOf spreads assets over the chunks of the checkpoint.
-func chunkOf(asset string) int {
-	h := fnv.New32a()
-	h.Write([]byte(asset))
-	return 1 + int(h.Sum32()%(Chunks-1))
-}

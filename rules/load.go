@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr/file"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/facilityd/facilityd/configs/diag"
@@ -381,6 +380,3 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 		r.Thresholds = append(r.Thresholds, t)
 	}
 }
-
-// noPosition is for expressions that stand in no file.
-func noPosition(loc file.Location) (int, int) { return 1, loc.From + 1 }

@@ -41,6 +41,9 @@ func (e *Engine) fact(f *devices.Fact) {
 			a.faultClass(fc, true).done = reckoned(f.At)
 			e.lookAgain(a, fc)
 		}
+	case devices.FactAccepted:
+		e.forget(f)
+		e.clearByHand(f, CauseByHand)
 	case devices.FactWindow:
 		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.From), until: reckoned(f.Until)})
 	case devices.FactCheckedIn:
@@ -102,9 +105,7 @@ func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
 			if cause == CauseCancelled {
 				l.onset, l.acc, l.spent = 0, 0, f.Until.IsZero()
 			}
-			i.due = i.t + 1
-			e.setBusy(i, true)
-			e.schedule(i)
+			e.rouse(i)
 		}
 	}
 	if cs.open {
@@ -154,16 +155,41 @@ func (e *Engine) within(id, root string) bool {
 	return false
 }
 
+// forget lets the windows of a fault class's rules learn anew what is normal for
+// an asset. Detectors have heard of it already and keep what they learnt.
+func (e *Engine) forget(f *devices.Fact) {
+	a := e.assets[f.Asset]
+	if a == nil {
+		return
+	}
+	e.touch(a)
+	for _, i := range a.instances {
+		if i.rule.FaultClass.ID != f.FaultClass {
+			continue
+		}
+		for k := range i.slots {
+			cells := i.slots[k].cells
+			clear(cells)
+			i.slots[k] = slot{cells: cells, val: Unknown, watch: i.slots[k].watch}
+		}
+	}
+}
+
 // lookAgain has the instances of a fault class evaluated at the next second.
 func (e *Engine) lookAgain(a *assetState, fc *FaultClass) {
 	e.touch(a)
 	for _, i := range a.instances {
 		if i.rule.FaultClass == fc && i.t != 0 {
-			i.due = i.t + 1
-			e.setBusy(i, true)
-			e.schedule(i)
+			e.rouse(i)
 		}
 	}
+}
+
+// rouse has an instance evaluated as soon as the clock may move it.
+func (e *Engine) rouse(i *instance) {
+	i.due = max(i.t+1, e.instanceTime(i))
+	e.setBusy(i, true)
+	e.schedule(i)
 }
 
 // recheck looks at everything under an asset again.
@@ -175,10 +201,7 @@ func (e *Engine) recheck(root string) {
 		for _, i := range a.instances {
 			for k := range i.limbs {
 				if i.limbs[k].muted {
-					i.due = i.t + 1
-					e.setBusy(i, true)
-					e.schedule(i)
-					e.touch(a)
+					e.rouse(i)
 				}
 			}
 		}

@@ -103,6 +103,14 @@ func (w *world) readings(list []said) []devices.Reading {
 	return out
 }
 
+// take applies an entry; the steps are the caller's.
+func (w *world) take(e entry, set *Set) []Transition {
+	if e.rec.Kind == devices.ConfigVersion {
+		return slices.Clone(w.eng.Swap(&e.rec, set, propertySite()))
+	}
+	return slices.Clone(w.eng.Apply(&e.rec, w.readings(e.said)))
+}
+
 // drawJournal makes a random journal.
 func drawJournal(t *rapid.T) []entry {
 	n := rapid.IntRange(20, 200).Draw(t, "records")
@@ -120,6 +128,8 @@ func drawJournal(t *rapid.T) []entry {
 			e.rec.Kind, e.rec.Link.Up = devices.LinkState, true
 		case 3, 4, 5, 6, 7:
 			e.rec.Kind = devices.Tick
+		case 9:
+			e.rec.Kind = devices.ConfigVersion
 		case 8:
 			e.rec.Kind, e.rec.Fact = devices.FactRecord, drawFact(t, now)
 		default:
@@ -134,7 +144,7 @@ func drawJournal(t *rapid.T) []entry {
 
 func drawFact(t *rapid.T, now int64) *devices.Fact {
 	f := &devices.Fact{ID: fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "fact")), At: time.Unix(0, now).UTC(), By: "kim"}
-	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced}).Draw(t, "what")
+	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced, devices.FactAccepted}).Draw(t, "what")
 	f.Asset = rapid.SampledFrom([]string{"p1", "p2", "g1", "s1"}).Draw(t, "asset")
 	f.FaultClass = rapid.SampledFrom([]string{"", "pump.bearing", "pump.dry_run", "gas.leak", "water.leak"}).Draw(t, "class")
 	if f.Kind == devices.FactWindow || f.Kind == devices.FactCancelled && rapid.Bool().Draw(t, "until") {
@@ -208,15 +218,22 @@ func propertySite() *devices.Site {
 // gives what an engine gives that was never stopped.
 func TestRestartContinuesBitForBit(t *testing.T) {
 	set := mustLoad(t, "rules:\n"+strings.Join(propertyRules, ""))
+	// Every reload changes a limit, takes a rule away and brings it back.
+	edited := mustLoad(t, "rules:\n"+strings.ReplaceAll(strings.Join(propertyRules[:len(propertyRules)-2], ""), "70 °C", "60 °C"))
 	kills := 0
 	rapid.Check(t, func(t *rapid.T) {
 		journal := drawJournal(t)
 		killAt := rapid.SliceOfN(rapid.IntRange(0, len(journal)-1), 1, 12).Draw(t, "kills")
 		whole, cut := newWorld(set, propertySite()), newWorld(set, propertySite())
 		var stored [Chunks][]byte
+		inForce := set
 		for k, e := range journal {
-			a := slices.Clone(whole.eng.Apply(&e.rec, whole.readings(e.said)))
-			b := slices.Clone(cut.eng.Apply(&e.rec, cut.readings(e.said)))
+			if e.rec.Kind == devices.ConfigVersion {
+				if inForce = edited; e.rec.Seq%2 == 0 {
+					inForce = set
+				}
+			}
+			a, b := whole.take(e, inForce), cut.take(e, inForce)
 			if d := cmp.Diff(a, b, cmp.AllowUnexported(Evidence{}), cmpopts.EquateEmpty()); d != "" {
 				t.Fatalf("record %d (-never stopped +restarted):\n%s", e.rec.Seq, d)
 			}
@@ -225,7 +242,7 @@ func TestRestartContinuesBitForBit(t *testing.T) {
 				for _, c := range cut.eng.DirtyChunks(nil) {
 					stored[c] = cut.eng.AppendChunk(c, nil)
 				}
-				cut = newWorld(set, propertySite())
+				cut = newWorld(inForce, propertySite())
 				if err := cut.eng.Restore(stored[:]); err != nil {
 					t.Fatal(err)
 				}

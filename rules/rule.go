@@ -199,3 +199,31 @@ func (r *Rule) possible(bind []int32) bool {
 	}
 	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
 }
+
+// CutsOf lists the values that the rule compares a role with on an asset with
+// these facts, ascending.
+func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 {
+	k := slices.IndexFunc(r.roles, func(u roleUse) bool { return u.role.Name == role })
+	if k < 0 {
+		return nil
+	}
+	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: make([]float64, len(r.Limits))}
+	for i, f := range r.facts {
+		c.facts[i] = facts[f.Name]
+		if v, ok := factValue(facts[f.Name], f.Unit); ok && !f.Word {
+			c.facts[i].Value = v
+		}
+	}
+	for i, l := range r.Limits {
+		c.limits[i] = l.Value
+	}
+	ctx := &evalContext{inst: &instance{rule: r, consts: c}}
+	var out []float64
+	for _, cut := range r.roles[k].cuts {
+		if v, ok := cut(ctx); ok {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -111,16 +111,3 @@ func parseDuration(s string) (time.Duration, bool) {
 
 // maxDuration bounds every duration in a rule: two years.
 const maxDuration = 2 * 365 * 24 * time.Hour
-
-// formatDuration writes a duration as rule files do.
-func formatDuration(d time.Duration) string {
-	for _, u := range []struct {
-		unit time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if d != 0 && d%u.unit == 0 {
-			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
-		}
-	}
-	return d.String()
-}

@@ -53,6 +53,7 @@ type Command struct {
 	Cleared    bool
 	Value      *Measurement
 	Attachment *Attachment
+	Content    []byte // of the attachment; the store keeps it with the command
 }
 
 // A verbRule says what a command becomes and what it must carry.
@@ -118,12 +119,13 @@ const (
 // Decide turns a command on an order into the entry to append, or says why not:
 // a [*ConflictError] when the person had not seen what changed, a
 // [*NotAllowedError] when the state does not take it, an [*InvalidError] when it
-// lacks something. The order is not changed. since gives the entries after the
-// version that the person had seen; it is called for conflicts only.
-func Decide(o *Order, c *Command, since func(version int) ([]Entry, error)) (*Entry, error) {
+// lacks something. The order is not changed. t is the template of the order's
+// fault class, nil when there is none; since gives the entries after the version
+// that the person had seen and is called for conflicts only.
+func Decide(o *Order, c *Command, t *Template, since func(version int) ([]Entry, error)) (*Entry, error) {
 	i := slices.IndexFunc(verbs, func(v verbRule) bool { return v.Verb == c.Verb })
 	if i < 0 {
-		return nil, &InvalidError{"verb", fmt.Sprintf("%q is not a command", c.Verb)}
+		return nil, &InvalidError{"verb", "verb", fmt.Sprintf("%q is not a command", c.Verb)}
 	}
 	v := &verbs[i]
 	if err := checkCommon(o, c); err != nil {
@@ -143,6 +145,9 @@ func Decide(o *Order, c *Command, since func(version int) ([]Entry, error)) (*En
 		if err := v.check(o, c); err != nil {
 			return nil, err
 		}
+	}
+	if lacks := o.Lacks(t); c.Verb == DoDone && len(lacks) > 0 {
+		return nil, &LacksError{Order: o.ID, Lacks: lacks}
 	}
 	e := &Entry{
 		Version: o.Version + 1, Kind: v.Kind, At: c.At, Arrived: c.Arrived, By: c.By, Via: c.Via,
@@ -168,7 +173,7 @@ func (c *Command) EntryKey() string { return c.By + ":" + c.Key }
 // and the version seen: a retry may differ in those.
 func (c *Command) Digest() string {
 	k := *c
-	k.Arrived, k.Version, k.Via = time.Time{}, 0, ""
+	k.Arrived, k.Version, k.Via, k.Content = time.Time{}, 0, "", nil
 	k.At = k.At.UTC()
 	b, err := json.Marshal(&k)
 	if err != nil { // a NaN measurement; checkMeasure refuses it
@@ -181,21 +186,21 @@ func (c *Command) Digest() string {
 func checkCommon(o *Order, c *Command) error {
 	switch {
 	case c.Key == "":
-		return &InvalidError{"idempotency_key", "give an idempotency key, so that a retry changes nothing"}
+		return &InvalidError{"idempotency_key", "key", "give an idempotency key, so that a retry changes nothing"}
 	case len(c.Key) > 200:
-		return &InvalidError{"idempotency_key", "use at most 200 characters"}
+		return &InvalidError{"idempotency_key", "key_long", "use at most 200 characters"}
 	case c.By == "":
-		return &InvalidError{"by", "a command needs a person"}
+		return &InvalidError{"by", "person_needed", "a command needs a person"}
 	case c.Version <= 0:
-		return &InvalidError{"version", "give the version of the order that you have seen"}
+		return &InvalidError{"version", "version", "give the version of the order that you have seen"}
 	case c.Version > o.Version:
-		return &InvalidError{"version", fmt.Sprintf("the order is at version %d; %d has not happened yet", o.Version, c.Version)}
+		return &InvalidError{"version", "version_ahead", fmt.Sprintf("the order is at version %d; %d has not happened yet", o.Version, c.Version)}
 	case c.At.After(c.Arrived.Add(maxAhead)):
-		return &InvalidError{"at", "the time of the action lies ahead; check the clock of your device"}
+		return &InvalidError{"at", "at_ahead", "the time of the action lies ahead; check the clock of your device"}
 	case !c.At.IsZero() && c.At.Before(o.Onset):
-		return &InvalidError{"at", "the time of the action lies before the fault began"}
+		return &InvalidError{"at", "at_before", "the time of the action lies before the fault began"}
 	case len(c.Text) > maxText || len(c.Reason) > maxText:
-		return &InvalidError{"text", fmt.Sprintf("use at most %d characters", maxText)}
+		return &InvalidError{"text", "text_long", fmt.Sprintf("use at most %d characters", maxText)}
 	}
 	return nil
 }
@@ -204,24 +209,24 @@ func checkWait(_ *Order, c *Command) error { return oneOf("reason", c.Reason, Wa
 
 func checkNote(_ *Order, c *Command) error {
 	if strings.TrimSpace(c.Text) == "" {
-		return &InvalidError{"text", "write something"}
+		return &InvalidError{"text", "text", "write something"}
 	}
 	return nil
 }
 
 func checkMeasure(_ *Order, c *Command) error {
 	if c.Value == nil || strings.TrimSpace(c.Value.Name) == "" {
-		return &InvalidError{"value", "say what was measured, its value and unit"}
+		return &InvalidError{"value", "measure", "say what was measured, its value and unit"}
 	}
 	if c.Value.Value-c.Value.Value != 0 {
-		return &InvalidError{"value", "give a number"}
+		return &InvalidError{"value", "number", "give a number"}
 	}
 	return nil
 }
 
 func checkAttach(_ *Order, c *Command) error {
-	if c.Attachment == nil || len(c.Attachment.Hash) != sha256.Size*2 {
-		return &InvalidError{"attachment", "upload the file first"}
+	if c.Attachment == nil || len(c.Content) == 0 {
+		return &InvalidError{"attachment", "file", "upload the file first"}
 	}
 	return nil
 }
@@ -239,7 +244,7 @@ func checkDone(o *Order, c *Command) error {
 
 func checkRefuse(_ *Order, c *Command) error {
 	if strings.TrimSpace(c.Reason) == "" {
-		return &InvalidError{"reason", "say why the work is refused"}
+		return &InvalidError{"reason", "why", "say why the work is refused"}
 	}
 	return nil
 }
@@ -251,11 +256,11 @@ func checkCancel(_ *Order, c *Command) error {
 	if c.Reason == "known" {
 		switch {
 		case c.Until.IsZero():
-			return &InvalidError{"until", "say until when the known fault is shelved"}
+			return &InvalidError{"until", "until", "say until when the known fault is shelved"}
 		case !c.Until.After(c.Arrived):
-			return &InvalidError{"until", "the time lies in the past"}
+			return &InvalidError{"until", "until_past", "the time lies in the past"}
 		case c.Until.After(c.Arrived.Add(maxShelved)):
-			return &InvalidError{"until", "a known fault is shelved for at most 90 days"}
+			return &InvalidError{"until", "until_long", "a known fault is shelved for at most 90 days"}
 		}
 	}
 	return nil
@@ -263,17 +268,17 @@ func checkCancel(_ *Order, c *Command) error {
 
 func checkReassign(o *Order, c *Command) error {
 	if c.Person == "" {
-		return &InvalidError{"person", "say to whom"}
+		return &InvalidError{"person", "person", "say to whom"}
 	}
 	if c.Person == o.Assignee && o.State == Dispatched {
-		return &InvalidError{"person", "it is given to that person already"}
+		return &InvalidError{"person", "person_same", "it is given to that person already"}
 	}
 	return nil
 }
 
 func checkMerge(o *Order, c *Command) error {
 	if c.Into == "" || c.Into == o.ID {
-		return &InvalidError{"into", "name the other order that this one is merged into"}
+		return &InvalidError{"into", "into", "name the other order that this one is merged into"}
 	}
 	return nil
 }
@@ -282,7 +287,7 @@ func oneOf(field, word string, words []string) error {
 	if slices.Contains(words, word) {
 		return nil
 	}
-	return &InvalidError{field, "use one of: " + strings.Join(words, ", ")}
+	return &InvalidError{field, "one_of", "use one of: " + strings.Join(words, ", ")}
 }
 
 // Facts are what rules must know of an entry. They reach the rules only through

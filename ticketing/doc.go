@@ -15,7 +15,7 @@
 //	  │           │           waiting(reason)          refused, or the fault is back:
 //	  └───────────┴──► cancelled(reason)               open again as a re-visit
 //
-// The full table, from which the documentation draws, is [Transitions].
+// The full table is [Transitions]; lifecycle.md is drawn from it.
 //
 // # Silence is not recovery
 //

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,10 @@ var ErrKeyReused = errors.New("the idempotency key was used for another command"
 
 // InvalidError says that a command lacks something or carries something wrong.
 type InvalidError struct {
-	Field   string
+	Field string
+	// Code names the mistake within the field; the message catalogue has it in
+	// the reader's language under invalid.<code>.
+	Code    string
 	Message string
 }
 
@@ -43,6 +47,16 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("the order changed: you saw version %d, it is at %d and %s", e.Seen, e.Now, e.State)
+}
+
+// LacksError says what has to be attached before a job may be reported done.
+type LacksError struct {
+	Order string
+	Lacks []string // roles of attachments
+}
+
+func (e *LacksError) Error() string {
+	return "the job needs a " + strings.Join(e.Lacks, " and a ") + " before it is done: attach it first"
 }
 
 // StillHoldsError says at once that the fault is still there when somebody

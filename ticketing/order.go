@@ -39,6 +39,11 @@ type Order struct {
 	Recent     []time.Time   `json:"recent,omitempty"`    // the newest onsets, one fewer than make a recurrence
 	Recurrent  bool          `json:"recurrent,omitempty"` // the tier was raised because the fault kept coming back
 	Revisits   int           `json:"revisits,omitempty"`
+	// What the current visit has, for what its template asks.
+	Photos int  `json:"photos,omitempty"`
+	Signed bool `json:"signed,omitempty"`
+	// Heard is when a person last did something, by time of arrival.
+	Heard time.Time `json:"heard,omitzero"`
 	// Milestones of the current visit, times of action.
 	AcceptedAt time.Time `json:"accepted_at,omitzero"`
 	ArrivedAt  time.Time `json:"arrived_at,omitzero"`
@@ -186,7 +191,17 @@ func (o *Order) worsen(e *Entry) {
 
 // visit takes over what an entry says about the people and their work.
 func (o *Order) visit(e *Entry) {
+	if e.By != "" {
+		o.Heard = e.Arrived
+	}
 	switch e.Kind {
+	case Attach:
+		switch e.Attachment.Role {
+		case "photo":
+			o.Photos++
+		case "signature":
+			o.Signed = true
+		}
 	case Assigned:
 		o.Assignee = e.Person
 		o.AcceptedAt, o.ArrivedAt = time.Time{}, time.Time{}
@@ -228,7 +243,7 @@ func (o *Order) visit(e *Entry) {
 		o.VisitFrom = e.Arrived
 		o.AcceptedAt, o.ArrivedAt, o.DoneAt, o.VerifiedAt, o.ClosedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 		o.endWatch()
-		o.Assignee = ""
+		o.Assignee, o.Photos, o.Signed = "", 0, false
 	}
 }
 

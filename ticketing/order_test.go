@@ -71,7 +71,7 @@ func TestEveryStateTakesWhatTheTableSays(t *testing.T) {
 	for _, s := range States {
 		for _, tr := range Transitions {
 			o := &Order{ID: "x", State: s, Version: 3}
-			err := o.Apply(&Entry{Version: 4, Kind: tr.Kind, At: start, Detail: Detail{Value: &Measurement{}}})
+			err := o.Apply(&Entry{Version: 4, Kind: tr.Kind, At: start, Detail: Detail{Value: &Measurement{}, Attachment: &Attachment{}}})
 			var not *NotAllowedError
 			switch allowed := slices.Contains(tr.From, s); {
 			case allowed && err != nil:
@@ -146,9 +146,9 @@ func TestFoldOfTheLogIsTheOrder(t *testing.T) {
 					Verb: rapid.SampledFrom(Verbs()).Draw(t, "verb"), Order: o.ID, By: rapid.SampledFrom([]string{"li.na", "wang"}).Draw(t, "who"),
 					Arrived: minute(now), Key: fmt.Sprint(i), Version: max(1, o.Version-rapid.IntRange(0, 3).Draw(t, "stale")),
 					Text: "x", Reason: rapid.SampledFrom([]string{"parts", "false_alarm", "it drips", ""}).Draw(t, "reason"), Person: "chen", Into: "",
-					Value: &Measurement{Name: "current", Value: 12, Unit: "A"},
+					Value: &Measurement{Name: "current", Value: 12, Unit: "A"}, Attachment: &Attachment{Role: "photo"}, Content: []byte("x"),
 				}
-				e, err := Decide(o, &c, func(v int) ([]Entry, error) { return log[v:], nil })
+				e, err := Decide(o, &c, nil, func(v int) ([]Entry, error) { return log[v:], nil })
 				var conflict *ConflictError
 				if errors.As(err, &conflict) && len(conflict.Changed) == 0 {
 					t.Fatalf("a conflict without a change: %v", err)

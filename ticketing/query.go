@@ -81,6 +81,23 @@ type Stat struct {
 	Count int64
 }
 
+// A fault that came back to an asset this often within this time is a problem:
+// somebody has to look for its cause rather than repair it once more.
+const (
+	ProblemCount  = 3
+	ProblemWithin = 30 * 24 * time.Hour
+)
+
+// A Problem is an asset that has the same fault again and again. Its evidence is
+// that of its orders.
+type Problem struct {
+	Site        string
+	Asset       string
+	FaultClass  string
+	Count       int // how often the fault opened or re-opened an order
+	First, Last time.Time
+}
+
 // A Person may read the board and give commands with a token.
 type Person struct {
 	ID      string

@@ -55,16 +55,21 @@ type Policy struct {
 	// MaxPause is how long a reason for waiting pauses clocks at most, so that
 	// nobody waits a deadline away. A reason that is not here pauses nothing.
 	MaxPause map[string]time.Duration
+	// Silence is how long a person who has an order may say nothing before the
+	// order counts as forgotten, by tier.
+	Silence [P4 + 1]time.Duration
 }
 
 // DefaultPolicy has the times of the domain notes: P1 on site within 30 minutes
 // (TSG T5002-2017 Art. 5 for entrapment), P2 accepted within 15 minutes and on
 // site within 2 hours, P3 within 24 hours, P4 at the next half-monthly visit.
-// Acceptance of a P1 within 5 minutes and what waiting may take are own judgement.
+// Acceptance of a P1 within 5 minutes, what waiting may take, and how long
+// somebody may be silent are own judgement.
 func DefaultPolicy() Policy {
 	p := Policy{MaxPause: map[string]time.Duration{
 		"parts": 14 * 24 * time.Hour, "access": 48 * time.Hour, "contractor": 7 * 24 * time.Hour, "weather": 72 * time.Hour,
 	}}
+	p.Silence = [P4 + 1]time.Duration{P1: 30 * time.Minute, P2: 4 * time.Hour, P3: 24 * time.Hour, P4: 15 * 24 * time.Hour}
 	p.Tiers[P1] = Allowed{Accept: 5 * time.Minute, Arrive: 30 * time.Minute}
 	p.Tiers[P2] = Allowed{Accept: 15 * time.Minute, Arrive: 2 * time.Hour, Pauses: true}
 	p.Tiers[P3] = Allowed{Arrive: 24 * time.Hour, Pauses: true}
@@ -131,6 +136,13 @@ func Clocks(log []Entry, p *Policy, cal *calendar.Calendar, now time.Time) []Clo
 		}
 	}
 	return out
+}
+
+// Forgotten reports whether somebody took the order and has said nothing for
+// longer than the policy allows.
+func (o *Order) Forgotten(p *Policy, now time.Time) bool {
+	taken := o.State == Dispatched || o.State == Accepted || o.State == OnSite
+	return taken && p.Silence[o.Tier] > 0 && now.Sub(o.Heard) > p.Silence[o.Tier]
 }
 
 // Milestones are the kinds of entry that [Clocks] looks at; the rest of a log may

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	_ "time/tzdata" // the static binary runs where no zone files are
 
@@ -43,15 +44,28 @@ and meters, evaluates rules, and opens preventive work orders before residents
 complain.
 
 Start here:
-  facilityd demo                          a simulated estate with its own broker: look at http://127.0.0.1:8080
-  facilityd run --config facilityd.yaml   your own brokers
-  facilityd check --config facilityd.yaml what run would say, without running`,
+  facilityd demo                            a simulated estate with its own broker: look at http://127.0.0.1:8080
+  facilityd run --config facilityd.yaml     your own brokers
+  facilityd check --config facilityd.yaml   what run would say, without running`,
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
-		profileCommand(), personCommand(), orderCommand(), detectCommand(),
+		profileCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(), rulesCommand(), versionCommand(),
 	)
+	teach(root)
 	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and what the program was built with and for",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "facilityd %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/board"
@@ -27,15 +28,19 @@ func orderCommand() *cobra.Command {
 		Short: "Look at work orders and work on them, through the API of a running daemon",
 		Long: `Speaks to the API of a running facilityd, on this machine or another. Beyond
 loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file.`,
-		Args: cobra.NoArgs,
 	}
-	cmd.PersistentFlags().String("url", "http://127.0.0.1:8080", "address of the daemon's board and API")
-	cmd.PersistentFlags().String("token-file", "", "file that holds a person's token (default FACILITYD_TOKEN)")
+	apiFlags(cmd.PersistentFlags())
 	cmd.AddCommand(orderListCommand(), orderShowCommand())
 	for _, v := range orderVerbs {
 		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short))
 	}
 	return cmd
+}
+
+// apiFlags say where the daemon is and who asks.
+func apiFlags(f *pflag.FlagSet) {
+	f.String("url", "http://127.0.0.1:8080", "address of the daemon's board and API")
+	f.String("token-file", "", "file that holds a person's token (default FACILITYD_TOKEN)")
 }
 
 // orderVerbs are the commands of people, each with the argument after the order

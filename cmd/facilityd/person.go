@@ -18,7 +18,6 @@ func personCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "person",
 		Short: "Who may read the board and work on orders",
-		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(personAddCommand(), personListCommand(), personRevokeCommand())
 	return cmd

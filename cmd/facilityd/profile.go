@@ -54,18 +54,16 @@ func profileSources(dir string) ([]profile.Source, fs.FS, error) {
 		files, where = os.DirFS(dir), dir
 	}
 	var out []profile.Source
-	for _, pattern := range []string{"*.yaml", "*.yml"} {
-		names, err := fs.Glob(files, pattern)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read profiles: %w", err)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if ext := filepath.Ext(name); err != nil || d.IsDir() || ext != ".yaml" && ext != ".yml" {
+			return err
 		}
-		for _, n := range names {
-			data, err := fs.ReadFile(files, n)
-			if err != nil {
-				return nil, nil, fmt.Errorf("read profiles: %w", err)
-			}
-			out = append(out, profile.Source{Name: filepath.Join(where, n), Data: data})
-		}
+		data, err := fs.ReadFile(files, name)
+		out = append(out, profile.Source{Name: filepath.Join(where, name), Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read profiles: %w", err)
 	}
 	if len(out) == 0 {
 		return nil, nil, fmt.Errorf("read profiles: there is no .yaml file in %s", dir)
@@ -186,7 +184,7 @@ func printSource(w io.Writer, dir string, p *profile.Profile) error {
 
 func profileCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check [FILES]",
+		Use:   "check [FILES or directories]",
 		Short: "Check profiles and run the tests inside them",
 		Long: `Checks the files together, or the shipped profiles when none is named, and prints
 every finding with file, line and column. Profiles that are extended and not
@@ -199,14 +197,24 @@ among the files are taken from the shipped ones.`,
 			}
 			if len(args) > 0 {
 				var own []profile.Source
+				dir := filepath.Dir(args[0])
 				for _, name := range args {
+					if info, err := os.Stat(name); err == nil && info.IsDir() {
+						dir = name
+						found, _, err := profileSources(name)
+						if err != nil {
+							return err
+						}
+						own = append(own, found...)
+						continue
+					}
 					data, err := os.ReadFile(name)
 					if err != nil {
 						return fmt.Errorf("check profiles: %w", err)
 					}
 					own = append(own, profile.Source{Name: name, Data: data})
 				}
-				files = os.DirFS(filepath.Dir(args[0]))
+				files = os.DirFS(dir)
 				sources = profile.WithBases(own, sources)
 			}
 			set, list := profile.Load(sources, profile.LoadOptions{

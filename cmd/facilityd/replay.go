@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,10 +18,11 @@ import (
 
 	"github.com/facilityd/facilityd/devices/simulator"
 	"github.com/facilityd/facilityd/devices/simulator/recording"
+	"github.com/facilityd/facilityd/ticketing/board"
 )
 
 func replayCommand() *cobra.Command {
-	var csvFile, mapFile, speedText, startText string
+	var csvFile, mapFile, speedText, startText, daemonURL string
 	var keepTimes, estateClock, check bool
 	cmd := &cobra.Command{
 		Use:   "replay",
@@ -36,7 +39,8 @@ would wait them really. Start the daemon with
 
   facilityd run --clock estate --config …    (clock.factor: 60, clock.start: the first recorded time)
 
-and tell replay so with --estate-clock.
+and name its board with --daemon: replay asks it for its clock and begins there.
+Where the board cannot be reached from here, say --estate-clock instead.
 
 A map file:
 
@@ -49,7 +53,7 @@ A map file:
         flow: {column: Volume Flow RateRMS, unit: L/min}   # becomes the role's m3/h`,
 		Example: `  facilityd replay --csv pump.csv --map map.yaml --check
   facilityd replay --csv pump.csv --map map.yaml --broker mqtt://127.0.0.1:1883
-  facilityd replay --csv pump.csv --map map.yaml --broker mqtt://127.0.0.1:1883 --estate-clock --speed 60x`,
+  facilityd replay --csv pump.csv --map map.yaml --broker mqtt://127.0.0.1:1883 --daemon http://127.0.0.1:8080 --speed 60x`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt := recording.Options{}
@@ -57,15 +61,27 @@ A map file:
 			if opt.Speed, err = parseSpeed(speedText); err != nil {
 				return err
 			}
+			var clock *board.DaemonClock
+			if daemonURL != "" {
+				if clock, err = askClock(cmd.Context(), daemonURL); err != nil {
+					return err
+				}
+				if estateClock = clock.Kind == "estate"; estateClock && clock.Factor != opt.Speed && !keepTimes {
+					return fmt.Errorf("the daemon's estate clock runs %g times as fast, and --speed is %gx: give --speed %gx", clock.Factor, opt.Speed, clock.Factor)
+				}
+			}
 			if !estateClock && (opt.Speed != 1 || keepTimes) {
 				return fmt.Errorf(`%s needs a daemon on the estate clock, because the times in the messages would not be those of the machine's clock:
-start it with "facilityd run --clock estate", clock.factor: %g, and add --estate-clock here`, wants(opt.Speed, keepTimes), opt.Speed)
+start it with "facilityd run --clock estate", clock.factor: %g, and name it here with --daemon http://127.0.0.1:8080`, wants(opt.Speed, keepTimes), opt.Speed)
 			}
 			if keepTimes && startText != "" {
 				return errors.New("--keep-times and --start say different things: leave one out")
 			}
 			if !keepTimes {
 				opt.Start = time.Now()
+			}
+			if clock != nil && clock.Kind == "estate" && !keepTimes {
+				opt.Start = clock.Now
 			}
 			if startText != "" {
 				if opt.Start, err = time.Parse(time.RFC3339, startText); err != nil {
@@ -83,13 +99,38 @@ start it with "facilityd run --clock estate", clock.factor: %g, and add --estate
 	f.StringVar(&mapFile, "map", "", "map file")
 	f.StringVar(&speedText, "speed", "1x", "how many times as fast as recorded; other than 1x only with --estate-clock")
 	f.BoolVar(&keepTimes, "keep-times", false, "keep the recorded times; only with --estate-clock")
-	f.BoolVar(&estateClock, "estate-clock", false, "the daemon that reads this broker runs on the estate clock")
+	f.StringVar(&daemonURL, "daemon", "", "board of the daemon that reads this broker, http://127.0.0.1:8080; it is asked for its clock (FACILITYD_TOKEN beyond loopback)")
+	f.BoolVar(&estateClock, "estate-clock", false, "the daemon that reads this broker runs on the estate clock, and cannot be asked")
 	f.StringVar(&startText, "start", "", "time of the first row on the estate clock; empty: now")
 	f.BoolVar(&check, "check", false, "read everything and print the first messages, publish nothing")
 	brokerFlags(cmd)
 	_ = cmd.MarkFlagRequired("csv")
 	_ = cmd.MarkFlagRequired("map")
 	return cmd
+}
+
+// askClock asks a daemon in which time it works.
+func askClock(ctx context.Context, address string) (*board.DaemonClock, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(address, "/")+"/api/v1/status", nil)
+	if err != nil {
+		return nil, fmt.Errorf("--daemon: %w", err)
+	}
+	if token := os.Getenv("FACILITYD_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon for its clock: %w", err)
+	}
+	defer resp.Body.Close()
+	var status board.Status
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask the daemon for its clock: it answers %s", resp.Status)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return nil, fmt.Errorf("ask the daemon for its clock: %w", err)
+	}
+	return &status.Clock, nil
 }
 
 func wants(speed float64, keepTimes bool) string {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,4 +96,43 @@ func TestPrometheusFiles(t *testing.T) {
 	run(t, "promtool", "check", "config", "prometheus/prometheus.yml")
 	run(t, "promtool", "check", "rules", "--lint-fatal", "prometheus/facilityd.rules.yml")
 	run(t, "promtool", "test", "rules", "prometheus/facilityd.rules_test.yml")
+}
+
+// TestAlertsAreAboutMetricsThatExist looks every metric of the alerts up in the
+// sources: a name that was changed there would silence its alert here.
+func TestAlertsAreAboutMetricsThatExist(t *testing.T) {
+	words := make(map[string]bool) // of all string literals
+	quoted := regexp.MustCompile(`"([a-z][a-z0-9_]*)"`)
+	for _, room := range []string{"cmd", "devices", "rules", "ticketing"} {
+		err := filepath.WalkDir(filepath.Join("../..", room), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			for _, m := range quoted.FindAllStringSubmatch(read(t, path), -1) {
+				words[m[1]] = true
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A name is written whole, or as a room's prefix and the rest.
+	exists := func(name string) bool {
+		for i := range name {
+			if name[i] == '_' && words[name[:i+1]] && words[name[i+1:]] {
+				return true
+			}
+		}
+		return words[name]
+	}
+	names := regexp.MustCompile(`facilityd_[a-z0-9_]+`).FindAllString(read(t, "prometheus/facilityd.rules.yml"), -1)
+	if len(names) == 0 {
+		t.Fatal("the alerts name no metrics")
+	}
+	for _, name := range names {
+		if !exists(name) {
+			t.Errorf("nothing counts %s", name)
+		}
+	}
 }

@@ -59,3 +59,9 @@ func TestShippedRulesSayWhatPeopleNeed(t *testing.T) {
 		}
 	}
 }
+
+func TestShippedRulesCanMeanWhatTheySay(t *testing.T) {
+	for _, d := range load(t).Check(rules.CheckOptions{}) {
+		t.Error(d)
+	}
+}

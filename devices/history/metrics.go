@@ -46,6 +46,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "1 when the last write to InfluxDB succeeded.",
 		}, []string{"site"}),
 	}
+	// Series that begin at their first increment hide it from increase().
+	for _, r := range [...]Reason{Conflict, Unparsed, Retention} {
+		m.rejected.WithLabelValues(string(r))
+	}
+	for f := Unreachable; f <= Refused; f++ {
+		m.failures.WithLabelValues(f.String())
+	}
 	if reg != nil {
 		reg.MustRegister(m.stored, m.rejected, m.writes, m.failures, m.writeSeconds, m.lag, m.up)
 	}

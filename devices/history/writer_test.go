@@ -297,3 +297,12 @@ func TestAnswersOfOtherServers(t *testing.T) {
 		})
 	}
 }
+
+func TestMetricsFollowTheConventions(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	NewMetrics(reg)
+	problems, err := testutil.GatherAndLint(reg)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}

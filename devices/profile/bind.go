@@ -195,9 +195,6 @@ func (r *run) devicePoint(pt *point, i int, b *binding, res *result) *devices.Po
 }
 
 func (r *run) addPoint(pt *point, name string, b *binding, res *result) *devices.Point {
-	if p := b.dev.Point(name); p != nil {
-		return p
-	}
 	p := devices.Point{Name: name, Unit: pt.unit, Kind: pt.kind}
 	if pt.role != nil {
 		p.Role = pt.role.Name
@@ -214,6 +211,10 @@ func (r *run) addPoint(pt *point, name string, b *binding, res *result) *devices
 		default:
 			p.Kind = devices.Gauge
 		}
+	}
+	if have := b.dev.Point(name); have != nil {
+		r.d.renewPoint(pt, have)
+		return have
 	}
 	added := r.d.reg.AddPoint(b.dev, p)
 	if status, ok := r.d.memory[memoryKey{b.dev.ID, name, statusWord}]; ok {

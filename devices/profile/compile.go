@@ -52,7 +52,7 @@ type part struct {
 	own        bool  // the scope is an element, not the message
 	plan       *plan // of the scope
 	by, value  *ref
-	skip       []*regexp.Regexp
+	skip       []glob
 	identity   *identity
 	class      string
 	times      []timeCandidate
@@ -64,6 +64,7 @@ type part struct {
 	bySlot     []int32 // slot → place of its point + 1, when every point has a slot of its own
 	star       int
 	needsMeta  bool
+	keepValues bool // expressions use the values of points before theirs
 }
 
 type identity struct {
@@ -303,9 +304,25 @@ func (c *compiler) qualityOf(s *QualityOf, names *scopeNames) *qualityOf {
 	return q
 }
 
-// glob compiles a word with * for any text.
-func glob(s string) *regexp.Regexp {
-	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, ".*") + "$")
+// glob is a word in which * stands for any text, cut at the stars.
+type glob []string
+
+func newGlob(s string) glob { return strings.Split(s, "*") }
+
+func (g glob) match(s string) bool {
+	if len(g) == 1 {
+		return s == g[0]
+	}
+	rest, ok := strings.CutPrefix(s, g[0])
+	if !ok {
+		return false
+	}
+	for _, part := range g[1 : len(g)-1] {
+		if _, rest, ok = strings.Cut(rest, part); !ok {
+			return false
+		}
+	}
+	return strings.HasSuffix(rest, g[len(g)-1])
 }
 
 // profileID checks name/version.

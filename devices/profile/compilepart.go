@@ -14,7 +14,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	top := c.names(rule, root)
 	top.metas, top.atRoot = &p.needsMeta, len(s.Fanout) > 0
 	names := c.names(rule, root)
-	names.metas = &p.needsMeta
+	names.metas, names.before = &p.needsMeta, &p.keepValues
 	spb := rule.source.chain.mode == spbMode
 	if spb {
 		names.frames = append(names.frames, spbFrame())
@@ -33,6 +33,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 		p.plan = newPlan()
 		names.plan = p.plan
 	}
+	names.orRoot = p.own && !spb
 	c.partIdentity(p, s, over, names, top)
 	p.class = s.Class
 	if p.class == "" && over != nil {
@@ -58,6 +59,7 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 	case over != nil && over.Quality != nil:
 		p.quality = c.qualityOf(over.Quality, top)
 	}
+	names.orRoot = false
 	if s.By != nil {
 		p.by = names.ref(s.By)
 		p.byKey = make(map[string]int)
@@ -66,10 +68,11 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 		p.value = names.ref(s.Value)
 	}
 	for _, w := range s.Skip {
-		p.skip = append(p.skip, glob(w.Text))
-	}
-	if len(s.Skip) > 0 && p.by == nil {
-		c.errorf(child(s.At, "skip"), "skip leaves out words of by, and by is not given")
+		if p.by != nil {
+			p.skip = append(p.skip, newGlob(w.Text))
+		} else {
+			root.add(w.Text) // a field that is known counts as read
+		}
 	}
 	if len(s.Points) == 0 {
 		c.errorf(s.At, "no points are given")

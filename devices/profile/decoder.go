@@ -96,15 +96,16 @@ type deviceState struct {
 // pointState is what the decoder keeps per point to tell duplicates, late
 // readings and growth.
 type pointState struct {
-	time   int64 // of the newest reading
-	value  float64
-	text   string
-	raw    float64 // of a counter, before units
-	have   bool
-	live   bool            // a message that was not retained gave it
-	status devices.Quality // set by a quality topic
-	late   *[8]lateReading
-	lateAt uint8
+	time     int64 // of the newest reading
+	value    float64
+	text     string
+	raw      float64 // of a counter, before units
+	have     bool
+	live     bool            // a message that was not retained gave it
+	restored bool            // came with a state, and no message has named it since
+	status   devices.Quality // set by a quality topic
+	late     *[8]lateReading
+	lateAt   uint8
 }
 
 type lateReading struct {

@@ -83,8 +83,8 @@ func (r *run) point(p *part, pt *point, i int, b *binding, ns int64, own bool, q
 			own = true
 		}
 	}
-	if r.points != nil && res.kind == numberValue {
-		r.points[pt.key] = res.num
+	if p.keepValues {
+		r.keepValue(pt.key, &res)
 	}
 	r.emit(pt, i, b, res, ns, own, q)
 	return nil
@@ -96,6 +96,9 @@ func (r *run) emit(pt *point, i int, b *binding, res result, ns int64, own bool,
 	counts := &d.states[b.dev.Index].counts
 	counts.Decoded++
 	p := r.devicePoint(pt, i, b, &res)
+	if res.unit == nil && pt.unit != p.Unit && pt.unit != "" && res.kind == numberValue {
+		res.unit = devices.UnitByCode(pt.unit) // two sources name one point, in two units
+	}
 	if res.unit != nil && res.unit.Code != p.Unit {
 		if to := devices.UnitByCode(p.Unit); to != nil {
 			if conv, err := devices.Convert(res.unit, to, false); err == nil {
@@ -180,5 +183,20 @@ func (r *run) fill(rd *devices.Reading, kind devices.Kind, res *result) {
 		if res.kind == stringValue { // words for a point that has numbers
 			*res = bad("words for a number: " + clip(res.text))
 		}
+	}
+}
+
+// keepValue notes the value of a point for the expressions of points after it.
+func (r *run) keepValue(key string, res *result) {
+	if r.points == nil {
+		r.points = make(map[string]any)
+	}
+	switch res.kind {
+	case numberValue:
+		r.points[key] = res.num
+	case boolValue:
+		r.points[key] = res.num == 1
+	case stringValue:
+		r.points[key] = res.text
 	}
 }

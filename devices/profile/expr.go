@@ -22,6 +22,7 @@ type expression struct {
 	program *vm.Program
 	names   []exprName
 	text    string
+	careful bool // it handles names without a value itself, with ?? or nil
 }
 
 type exprName struct {
@@ -96,7 +97,7 @@ func (c *scopeNames) expression(n *yaml.Node, text string) *expression {
 	if !ok {
 		return nil
 	}
-	e := &expression{text: text}
+	e := &expression{text: text, careful: v.careful}
 	for _, name := range v.names {
 		if slices.Contains(v.declared, name) || slices.Contains(v.calls, name) {
 			continue
@@ -109,6 +110,9 @@ func (c *scopeNames) expression(n *yaml.Node, text string) *expression {
 			en.fixed = exprRoot
 		case "points":
 			en.fixed = exprPoints
+			if c.before != nil {
+				*c.before = true
+			}
 		default:
 			if en.ref = c.word(n, name, ""); en.ref == nil {
 				en.ref = c.path(n, name)
@@ -135,7 +139,10 @@ func firstLine(err error) string {
 	return s
 }
 
-type exprVisitor struct{ names, calls, builtins, declared []string }
+type exprVisitor struct {
+	names, calls, builtins, declared []string
+	careful                          bool
+}
 
 func (v *exprVisitor) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
@@ -147,6 +154,10 @@ func (v *exprVisitor) Visit(node *ast.Node) {
 		}
 	case *ast.BuiltinNode:
 		v.builtins = append(v.builtins, n.Name)
+	case *ast.BinaryNode:
+		v.careful = v.careful || n.Operator == "??"
+	case *ast.NilNode:
+		v.careful = true
 	case *ast.VariableDeclaratorNode:
 		v.declared = append(v.declared, n.Name)
 	}
@@ -161,7 +172,7 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 		return value{}, true
 	}
 	env := make(map[string]any, len(e.names))
-	missing := false
+	missing, usesPoints := false, false
 	for i := range e.names {
 		n := &e.names[i]
 		switch n.fixed {
@@ -172,16 +183,20 @@ func (r *run) eval(e *expression, v *value) (out value, absent bool) {
 		case exprRoot:
 			env[n.name] = r.root.asAny()
 		case exprPoints:
-			env[n.name] = r.pointValues()
+			usesPoints = true
+			env[n.name] = r.points
 		default:
 			x := r.get(n.ref)
 			env[n.name] = x.asAny()
 			missing = missing || x.kind == noValue
 		}
 	}
+	if missing && !e.careful {
+		return value{}, true
+	}
 	res, err := vm.Run(e.program, env)
 	if err != nil {
-		if missing {
+		if missing || usesPoints { // a point before it is not in this message
 			return value{}, true
 		}
 		r.problem("expression %s: %s", e.text, firstLine(err))

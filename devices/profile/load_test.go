@@ -3,6 +3,8 @@ package profile_test
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,5 +61,42 @@ func TestDocumentedProfilesLoad(t *testing.T) {
 		if n == 0 {
 			t.Errorf("%s shows no whole profile", name)
 		}
+	}
+}
+
+// TestGoCodeNamesNoMaker: what a maker's device means is in profiles. The one
+// exception is the name of a JavaScript calling convention.
+func TestGoCodeNamesNoMaker(t *testing.T) {
+	set := shippedSet(t)
+	var makers []string
+	for _, p := range set.Profiles() {
+		if m := strings.ToLower(p.Spec.Maker); m != "" && !strings.ContainsAny(m, " ,(") && len(m) > 3 && !slices.Contains([]string{"various", "chirpstack"}, m) {
+			makers = append(makers, m)
+		}
+		for _, m := range p.Spec.Models {
+			if name, _, _ := strings.Cut(strings.ToLower(m.Text), " "); len(name) > 4 && strings.ContainsAny(name, "0123456789") {
+				makers = append(makers, name)
+			}
+		}
+	}
+	if len(makers) < 10 {
+		t.Fatal("too few makers to look for", makers)
+	}
+	err := filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for line := range strings.Lines(strings.ToLower(string(data))) {
+			for _, m := range makers {
+				if strings.Contains(line, m) && !strings.Contains(line, `"github.com/`) { // who publishes a library is no device
+					t.Errorf("%s names %s: %s", path, m, line)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

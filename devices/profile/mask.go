@@ -12,7 +12,7 @@ import (
 
 // maskKeys are names of fields that hold secrets or say something about a
 // person.
-var maskKeys = regexp.MustCompile(`(?i)(passw|secret|token|api_?key|credential|user_?name|^user$|first_?name|last_?name|full_?name|person|owner|tenant_?name|phone|mobile|e_?mail|address|ssid|psk|latitude|longitude|^lat$|^lon$|^lng$|^location$|^coords$|plate|card|uid|badge|pin_?code|^pin$|mpan|iban)`)
+var maskKeys = regexp.MustCompile(`(?i)(passw|secret|token|api_?key|credential|user_?name|^user$|first_?name|last_?name|full_?name|person|^owner|tenant_?name|^phone|mobile|e_?mail|(^|street|home|postal)_?address$|ssid|psk|^latitude$|^longitude$|^lat$|^lon$|^lng$|^location$|^coords$|licen[cs]e|plate_?(no|number)?$|^card|^uid$|badge|pin_?code|^pin$|mpan|iban)`)
 
 // Mask replaces values of a JSON payload that look like a secret or like
 // personal data: texts by a word that is the same for the same text, numbers by

@@ -40,26 +40,8 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 // out: a set has many that an installation never uses.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	var sum Stats
-	byID := make(map[string]*ProfileCount)
-	var order []string
 	for _, s := range m.stats() {
-		sum.Decoded += s.Decoded
-		sum.Unmatched += s.Unmatched
-		sum.Guarded += s.Guarded
-		sum.Failed += s.Failed
-		sum.Redelivered += s.Redelivered
-		for _, p := range s.Profiles {
-			c := byID[p.Profile]
-			if c == nil {
-				c = &ProfileCount{Profile: p.Profile}
-				byID[p.Profile] = c
-				order = append(order, p.Profile)
-			}
-			c.Messages += p.Messages
-			c.Readings += p.Readings
-			c.Bad += p.Bad
-			c.Failed += p.Failed
-		}
+		sum.add(s)
 	}
 	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
@@ -69,11 +51,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.messages, sum.Guarded, "guarded")
 	counter(m.messages, sum.Failed, "failed")
 	counter(m.messages, sum.Redelivered, "redelivered")
-	for _, id := range order {
-		c := byID[id]
+	for _, c := range sum.Profiles {
 		if c.Messages+c.Failed+c.Bad == 0 {
 			continue
 		}
+		id := c.Profile
 		counter(m.profiles, c.Messages, id, "decoded")
 		counter(m.profiles, c.Failed, id, "failed")
 		counter(m.readings, c.Readings, id)

@@ -61,9 +61,14 @@ func (d *Decoder) Failures() []Failure {
 // profile, and fields without a point.
 type coverage struct {
 	mu     sync.Mutex
-	topics map[string]uint64
+	topics map[string]*unknownTopic
 	fields map[coverageField]uint64
 	rule   *topicRule
+}
+
+type unknownTopic struct {
+	count  uint64
+	sample []byte // payload of its first message, as far as it is kept
 }
 
 type coverageField struct {
@@ -84,22 +89,26 @@ type Unmapped struct {
 	Source  string
 	Name    string // topic or field
 	Count   uint64
+	Sample  []byte // of a topic: the payload of its first message, at most 4 KB
 }
 
 func (c *coverage) init() {
-	c.topics = make(map[string]uint64)
+	c.topics = make(map[string]*unknownTopic)
 	c.fields = make(map[coverageField]uint64)
 }
 
-func (c *coverage) topic(topic string) {
+func (c *coverage) topic(m *devices.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n, ok := c.topics[topic]; ok || len(c.topics) < maxCoverTopics {
-		if !ok {
-			topic = strings.Clone(topic)
+	t := c.topics[m.Topic]
+	if t == nil {
+		if len(c.topics) >= maxCoverTopics {
+			return
 		}
-		c.topics[topic] = n + 1
+		t = &unknownTopic{sample: slices.Clone(m.Payload[:min(len(m.Payload), maxFailurePayload)])}
+		c.topics[strings.Clone(m.Topic)] = t
 	}
+	t.count++
 }
 
 func (c *coverage) unknown(field string) {
@@ -129,10 +138,10 @@ func (d *Decoder) Unmapped() []Unmapped {
 	defer c.mu.Unlock()
 	var out []Unmapped
 	for t, n := range c.topics {
-		out = append(out, Unmapped{Name: t, Count: n})
+		out = append(out, Unmapped{Name: t, Count: n.count, Sample: n.sample})
 	}
 	for f, n := range c.fields {
-		out = append(out, Unmapped{f.profile, f.source, f.field, n})
+		out = append(out, Unmapped{Profile: f.profile, Source: f.source, Name: f.field, Count: n})
 	}
 	slices.SortFunc(out, func(a, b Unmapped) int {
 		return strings.Compare(a.Profile+"\x00"+a.Source+"\x00"+a.Name, b.Profile+"\x00"+b.Source+"\x00"+b.Name)

@@ -156,7 +156,7 @@ func (e *enumOf) lookup(v *value) (enumValue, bool) {
 }
 
 func (e *enumOf) bools() bool {
-	for _, v := range e.byText {
+	for _, v := range e.byText { // order does not matter: all must be truth values
 		if v.kind != boolValue {
 			return false
 		}

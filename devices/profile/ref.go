@@ -13,6 +13,7 @@ import (
 // A ref is where a word or value comes from, compiled.
 type ref struct {
 	kind  refKind
+	root  *ref   // where else to look, when the path is absent in the scope
 	text  string // constant, gjson path, or metadata key
 	index int    // capture, frame or slot
 	field int    // word of a frame
@@ -71,9 +72,11 @@ type scopeNames struct {
 	frames   []frameNamesOf
 	plan     *plan // of the innermost scope; nil while slots are not filled for it
 	noPaths  bool  // there is no message to look into
+	orRoot   bool  // paths that are absent in the scope mean the whole message
 	atRoot   bool  // paths mean the whole message, wherever they are evaluated
 	root     *plan // of the message
 	metas    *bool // set when metadata is used
+	before   *bool // set when values of earlier points are used
 	points   []string
 }
 
@@ -188,12 +191,16 @@ func (c *scopeNames) path(n *yaml.Node, path string) *ref {
 		return c.rootPath(n, path)
 	}
 	c.checkPath(n, path)
+	var elsewhere *ref
+	if c.orRoot && path != "" {
+		elsewhere = c.rootPath(n, path)
+	}
 	if c.plan != nil {
 		if slot := c.plan.add(path); slot >= 0 {
-			return &ref{kind: slotRef, index: slot}
+			return &ref{kind: slotRef, index: slot, root: elsewhere}
 		}
 	}
-	return &ref{kind: pathRef, text: path}
+	return &ref{kind: pathRef, text: path, root: elsewhere}
 }
 
 func (c *scopeNames) rootPath(n *yaml.Node, path string) *ref {
@@ -285,7 +292,7 @@ func (c *scopeNames) ref(s *RefSpec) *ref {
 	default:
 		f = &ref{kind: constRef, text: s.Text}
 	}
-	f = &ref{kind: f.kind, text: f.text, index: f.index, field: f.field, parts: f.parts, expr: f.expr, def: s.Default}
+	f = &ref{kind: f.kind, root: f.root, text: f.text, index: f.index, field: f.field, parts: f.parts, expr: f.expr, def: s.Default}
 	if s.Match != "" {
 		re, err := regexp.Compile(s.Match)
 		if err != nil {

@@ -57,6 +57,9 @@ func (r *run) get(f *ref) value {
 	case exprRef:
 		v, _ = r.eval(f.expr, nil)
 	}
+	if v.kind == noValue && f.root != nil {
+		v = r.get(f.root)
+	}
 	if f.match == nil && f.normalise == nil && f.mapping == nil && f.def == nil {
 		return v
 	}

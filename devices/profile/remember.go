@@ -92,6 +92,7 @@ func (r *run) remember(m *remember) bool {
 	}
 	r.d.stats[r.profile.index].Messages.Add(1)
 	var described []string
+	whole := false // the message describes the device, not one point of it
 	r.fanOut(m.part, 0, func() {
 		if m.own {
 			r.elSlots = resize(r.elSlots, m.elPlan.slots)
@@ -126,13 +127,16 @@ func (r *run) remember(m *remember) bool {
 		// is missing, so that nothing waits for what will not come.
 		key.word = ""
 		r.d.memory[key] = "described"
+		whole = whole || m.point == nil || len(m.fans) > 0
 		if !slices.Contains(described, key.device) {
 			described = append(described, key.device)
 		}
 	})
 	for _, id := range described {
-		r.d.memory[memoryKey{device: id}] = "described"
-		r.d.release(id, r.out)
+		if whole {
+			r.d.memory[memoryKey{device: id}] = "described"
+		}
+		r.d.release(id, r.out, false)
 	}
 	return true
 }
@@ -148,16 +152,27 @@ func (d *Decoder) remembered(dev *devices.Device, point, word string) value {
 	return value{}
 }
 
-// waitsFor reports whether a device has not been described yet.
-func (d *Decoder) waitsFor(b *binding) bool {
-	_, ok := d.memory[memoryKey{device: b.dev.ID}]
-	return !ok
+// waitsFor reports whether neither a device nor a point of the part has been
+// described yet.
+func (r *run) waitsFor(p *part, b *binding) bool {
+	if _, ok := r.d.memory[memoryKey{device: b.dev.ID}]; ok {
+		return false
+	}
+	for _, pt := range p.points {
+		if r.namePoint(pt, b) {
+			if _, ok := r.d.memory[memoryKey{device: b.dev.ID, point: b.pointName}]; ok {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // waitingRoom holds messages whose readings need metadata that has not come.
 type waitingRoom struct {
-	messages []waitingMessage
-	releases bool // messages are being decoded again: nothing waits twice
+	messages  []waitingMessage
+	releasing bool // messages are being decoded again
+	forced    bool // and nothing waits any longer
 }
 
 type waitingMessage struct {
@@ -178,7 +193,7 @@ const (
 // wait keeps the message at work until its device is described. false means
 // that it has to go on without.
 func (d *Decoder) wait(r *run, b *binding) bool {
-	if d.waiting.releases || len(d.waiting.messages) >= maxWaiting {
+	if d.waiting.forced || len(d.waiting.messages) >= maxWaiting {
 		return false
 	}
 	n := 0
@@ -186,7 +201,7 @@ func (d *Decoder) wait(r *run, b *binding) bool {
 		w := &d.waiting.messages[i]
 		if w.device == b.dev.ID {
 			if r.now-w.msg.Received > int64(maxWait) {
-				d.release(w.device, r.out)
+				d.release(w.device, r.out, true)
 				return false
 			}
 			if w.msg.Topic == r.msg.Topic && w.msg.Received == r.msg.Received && string(w.msg.Payload) == string(r.msg.Payload) {
@@ -205,8 +220,9 @@ func (d *Decoder) wait(r *run, b *binding) bool {
 	return true
 }
 
-// release decodes the messages that waited for a device.
-func (d *Decoder) release(device string, out *Batch) {
+// release decodes the messages that waited for a device. Those whose point is
+// still not described wait on, unless they are forced.
+func (d *Decoder) release(device string, out *Batch, forced bool) {
 	var ready []devices.Message
 	d.waiting.messages = slices.DeleteFunc(d.waiting.messages, func(w waitingMessage) bool {
 		if w.device == device {
@@ -226,11 +242,14 @@ func (d *Decoder) release(device string, out *Batch) {
 	saved := d.run
 	d.run = run{d: d, trace: saved.trace}
 	d.run.scanner.unknown = saved.scanner.unknown
-	d.waiting.releases = true
+	releasing, outer := d.waiting.releasing, d.waiting.forced
+	d.waiting.releasing, d.waiting.forced = true, forced || outer
 	for i := range ready {
+		d.total.messages.Add(^uint64(0)) // it was counted when it came
+		d.total.decoded.Add(^uint64(0))
 		d.message(&ready[i], out)
 	}
-	d.waiting.releases = false
+	d.waiting.releasing, d.waiting.forced = releasing, outer
 	d.run = saved
 }
 

@@ -107,6 +107,14 @@ func (d *Decoder) Coverage() Coverage {
 	return Coverage{d.Stats(), d.Unmapped(), d.Failures(), d.Seen()}
 }
 
+// Add puts the report of another decoder to this one.
+func (c *Coverage) Add(o Coverage) {
+	c.Stats.add(o.Stats)
+	c.Unmapped = append(c.Unmapped, o.Unmapped...)
+	c.Failures = append(c.Failures, o.Failures...)
+	c.Seen = append(c.Seen, o.Seen...)
+}
+
 // CoverCases decodes the messages of cases and reports what is not covered.
 func CoverCases(set *Set, cases []*Case) (Coverage, error) {
 	d := NewDecoder(set, &devices.Site{ID: "coverage", Location: time.UTC}, devices.NewRegistry())

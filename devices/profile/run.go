@@ -236,14 +236,6 @@ func (r *run) meta(word string) value {
 	return r.d.remembered(r.binding.dev, r.binding.pointName, word)
 }
 
-// pointValues gives expressions the values of the points before this one.
-func (r *run) pointValues() map[string]any {
-	if r.points == nil {
-		r.points = make(map[string]any)
-	}
-	return r.points
-}
-
 // hashText stands for personal data where readings must still be told apart.
 func hashText(s string) string {
 	sum := sha256.Sum256([]byte(s))

@@ -69,7 +69,7 @@ func optional(s *jsonschema.Schema) {
 		}
 	}
 	for _, props := range []map[string]*jsonschema.Schema{s.Properties, s.Defs} {
-		for _, c := range props {
+		for _, c := range props { // order does not matter: each is changed by itself
 			optional(c)
 		}
 	}

@@ -11,7 +11,7 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 	e := d.topic(m.Topic)
 	if e == nil {
 		d.total.unmatched.Add(1)
-		d.coverage.topic(m.Topic)
+		d.coverage.topic(m)
 		if d.run.trace != nil {
 			d.run.tracef("topic", "no profile reads %s", m.Topic)
 		}
@@ -20,13 +20,13 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 	r := &d.run
 	r.out, r.msg, r.now = out, m, m.Received
 	r.site = d.zone
-	taken, tried := false, false
+	taken := false
 	var firstErr error
 	var firstRule *topicRule
 	for i := range e.matched {
 		mt := &e.matched[i]
 		rule := mt.rule
-		if d.waiting.releases && rule.kind != sourceRule {
+		if d.waiting.releasing && rule.kind != sourceRule {
 			continue
 		}
 		r.begin(rule, mt.captures)
@@ -50,7 +50,6 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 			}
 			continue
 		}
-		tried = true
 		ok, err := r.source(rule, e, i)
 		if err != nil {
 			if r.trace != nil {
@@ -70,7 +69,7 @@ func (d *Decoder) message(m *devices.Message, out *Batch) {
 		d.total.failed.Add(1)
 		d.stats[firstRule.profile.index].Failed.Add(1)
 		d.failures.add(m, firstRule.profile.ID, firstErr.Error())
-	case tried:
+	default:
 		d.total.guarded.Add(1)
 	}
 }
@@ -95,8 +94,7 @@ func (r *run) begin(rule *topicRule, captures []string) {
 	r.historical, r.trouble = false, ""
 	r.binding, r.root, r.scope = nil, value{}, value{}
 	r.rootSlots = r.rootSlots[:0]
-	r.slots = nil
-	clear(r.points)
+	r.slots, r.points = nil, nil
 }
 
 // source decodes a message by one source. ok is false when its guards do not
@@ -213,7 +211,7 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 	}
 	r.binding = b
 	st := &r.d.states[b.dev.Index]
-	if p.needsMeta && r.d.waitsFor(b) && r.d.wait(r, b) {
+	if p.needsMeta && r.waitsFor(p, b) && r.d.wait(r, b) {
 		st.counts.Decoded++
 		st.counts.Pending++
 		if r.trace != nil {
@@ -224,6 +222,9 @@ func (r *run) element(p *part, e *topicEntry, at, index int) (bool, error) {
 	if st.zone != nil {
 		r.site = st.zone
 		defer func() { r.site = r.d.zone }()
+	}
+	if p.keepValues {
+		r.points = nil
 	}
 	ns, own := r.time(p)
 	quality := r.qualityFor(p.quality)
@@ -264,7 +265,7 @@ func (r *run) keyed(p *part, b *binding, ns int64, own bool, q devices.Quality) 
 	key := word.text()
 	st := &r.d.states[b.dev.Index]
 	for _, skip := range p.skip {
-		if skip.MatchString(key) {
+		if skip.match(key) {
 			st.counts.Decoded++
 			st.counts.Ignored++
 			return nil

@@ -15,6 +15,7 @@ type spbHost struct {
 	applied *devices.Message
 	err     error
 	topic   splitTopic
+	bound   []*binding // per part, of the source of the metric at work
 }
 
 // spbWords are the words of a metric, beside $metric, $value and $key.
@@ -67,9 +68,16 @@ func (r *run) sparkplug(rule *topicRule) (bool, error) {
 	for i := range res.Metrics {
 		m := &res.Metrics[i]
 		if i == 0 || m.Source != res.Metrics[i-1].Source {
-			if r.captures = h.captures(rule, m.Source, captures); r.captures == nil {
-				continue
+			h.bound = h.bound[:0]
+			if r.captures = h.captures(rule, m.Source, captures); r.captures != nil {
+				for _, p := range rule.source.parts {
+					b, _ := r.bind(p, nil, 0, 0)
+					h.bound = append(h.bound, b)
+				}
 			}
+		}
+		if len(h.bound) == 0 {
+			continue
 		}
 		if err := r.metric(rule, m); err != nil {
 			return false, err
@@ -161,16 +169,16 @@ func (r *run) metric(rule *topicRule, m *sparkplug.Metric) error {
 	if ns < r.profile.after || ns > r.now+r.profile.future {
 		ns, own = r.now, false
 	}
-	for _, p := range rule.source.parts {
+	for i, p := range rule.source.parts {
+		b := r.d.spb.bound[i]
+		if b == nil {
+			continue
+		}
 		r.elSlots = resize(r.elSlots, p.plan.slots)
 		if slot, ok := p.plan.index[""]; ok {
 			r.elSlots[slot] = v
 		}
 		r.slots, r.filled = r.elSlots, nil
-		b, ok := r.bind(p, nil, 0, 0)
-		if !ok || b == nil {
-			continue
-		}
 		r.binding = b
 		st := &r.d.states[b.dev.Index]
 		st.lastSeen = max(st.lastSeen, r.now)

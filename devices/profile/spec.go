@@ -68,7 +68,7 @@ type PartSpec struct {
 	Fanout     []FanSpec          `json:"fanout,omitempty" jsonschema:"from one message to many elements, outermost first"`
 	By         *RefSpec           `json:"by,omitempty" jsonschema:"word that chooses the point of an element"`
 	Value      *RefSpec           `json:"value,omitempty" jsonschema:"value of an element, for points that give no path"`
-	Skip       words              `json:"skip,omitempty" jsonschema:"words of by that are left out; * matches any text"`
+	Skip       words              `json:"skip,omitempty" jsonschema:"words of by that are left out, * matches any text; without by, fields that are known and not wanted"`
 	Identity   *IdentitySpec      `json:"identity,omitempty" jsonschema:"device of a message or element"`
 	Class      string             `json:"class,omitempty" jsonschema:"class of these devices"`
 	Time       TimeSpecs          `json:"time,omitempty" jsonschema:"time candidates"`

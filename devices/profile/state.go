@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/facilityd/facilityd/devices"
 )
@@ -157,14 +158,44 @@ func (d *Decoder) Restore(state []byte) error {
 	return nil
 }
 
+// refresh brings a device of a written state up to what profiles and site file
+// say now: they may have changed since.
+func (d *Decoder) refresh(nd *devices.Device) *Profile {
+	name, _, _ := strings.Cut(nd.Profile, "/")
+	p := d.set.byID[nd.Profile]
+	if p == nil {
+		p = d.set.Profile(name)
+	}
+	if p != nil {
+		nd.Profile, nd.Interval, nd.Silence = p.ID, p.interval, p.silence
+	}
+	spec := d.spec(nd.ID)
+	if spec == nil {
+		return p
+	}
+	if spec.Asset != "" {
+		nd.Asset = spec.Asset
+	}
+	if spec.Class != "" {
+		nd.Class = spec.Class
+	}
+	if spec.Interval > 0 {
+		nd.Interval = int64(spec.Interval)
+	}
+	return p
+}
+
 func (s *stateReader) device(d *Decoder) {
 	nd := devices.Device{ID: s.text(), Class: s.text(), Profile: s.text(), Asset: s.text(), Interval: s.int(), Silence: s.int(), Simulated: s.bool()}
 	if s.bad {
 		return
 	}
+	p := d.refresh(&nd)
 	dev := d.reg.Add(nd)
+	// The registry may be that of the decoder before this one.
+	dev.Class, dev.Asset, dev.Profile, dev.Interval, dev.Silence = nd.Class, cmp.Or(nd.Asset, nd.ID), nd.Profile, nd.Interval, nd.Silence
 	st := d.state(dev)
-	st.profile = d.set.byID[nd.Profile]
+	st.profile = p
 	if spec := d.spec(nd.ID); spec != nil {
 		st.zone = spec.TimeZone
 	}
@@ -186,7 +217,7 @@ func (s *stateReader) device(d *Decoder) {
 		p := d.reg.AddPoint(dev, devices.Point{Name: s.text(), Role: s.text(), Unit: s.text(), Kind: devices.Kind(s.byte())})
 		have, status := s.bool(), devices.Quality(s.byte())
 		ps := d.pointState(p)
-		ps.have, ps.status = have, status
+		ps.have, ps.status, ps.restored = have, status, true
 		if !have {
 			continue
 		}
@@ -201,6 +232,50 @@ func (s *stateReader) device(d *Decoder) {
 		if s.bad {
 			return
 		}
+	}
+	d.renew(dev, p)
+}
+
+// renew brings the points of a device up to what its profile says now, where
+// the profile names them; points whose name is in a message follow with it.
+func (d *Decoder) renew(dev *devices.Device, p *Profile) {
+	if p == nil {
+		return
+	}
+	for _, rule := range p.rules {
+		if rule.source == nil {
+			continue
+		}
+		for _, part := range rule.source.parts {
+			for _, pt := range part.points {
+				if pt.name == nil {
+					if have := dev.Point(pt.key); have != nil && have.Kind != devices.Availability {
+						d.renewPoint(pt, have)
+					}
+				}
+			}
+		}
+	}
+}
+
+// renewPoint: what the profile says now counts, and old values say nothing
+// about values of another kind or unit.
+func (d *Decoder) renewPoint(pt *point, have *devices.Point) {
+	st := d.pointState(have)
+	if !st.restored {
+		return
+	}
+	st.restored = false
+	if pt.kindKnown && have.Kind != pt.kind || pt.unit != "" && have.Unit != pt.unit {
+		have.Unit = pt.unit
+		if pt.kindKnown {
+			have.Kind = pt.kind
+		}
+		*st = pointState{status: st.status}
+	}
+	have.Role = ""
+	if pt.role != nil {
+		have.Role = pt.role.Name
 	}
 }
 

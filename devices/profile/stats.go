@@ -33,13 +33,13 @@ type messageStats struct {
 	messages, decoded, unmatched, guarded, failed, redelivered atomic.Uint64
 }
 
-// Stats is a snapshot of the counters of a decoder. Messages = Decoded +
-// Unmatched + Guarded + Failed + Ignored.
+// Stats is a snapshot of the counters of a decoder: Messages = Decoded +
+// Unmatched + Guarded + Failed.
 type Stats struct {
 	Messages    uint64 // received by the decoder, without redeliveries
 	Decoded     uint64
 	Unmatched   uint64 // no profile reads the topic
-	Guarded     uint64 // topics fit, guards do not
+	Guarded     uint64 // topics fit, guards do not, or there was nothing to read
 	Failed      uint64 // a profile tried and could not
 	Redelivered uint64 // in the journal for the second time
 	Profiles    []ProfileCount
@@ -75,4 +75,23 @@ func (d *Decoder) Devices(profile string) []string {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// add sums up; profiles are matched by id, in the order of their appearance.
+func (s *Stats) add(o Stats) {
+	s.Messages += o.Messages
+	s.Decoded += o.Decoded
+	s.Unmatched += o.Unmatched
+	s.Guarded += o.Guarded
+	s.Failed += o.Failed
+	s.Redelivered += o.Redelivered
+	for _, p := range o.Profiles {
+		i := slices.IndexFunc(s.Profiles, func(have ProfileCount) bool { return have.Profile == p.Profile })
+		if i < 0 {
+			s.Profiles = append(s.Profiles, p)
+			continue
+		}
+		c := &s.Profiles[i]
+		c.Messages, c.Readings, c.Bad, c.Failed = c.Messages+p.Messages, c.Readings+p.Readings, c.Bad+p.Bad, c.Failed+p.Failed
+	}
 }

@@ -15,9 +15,9 @@ type timeFormat struct {
 	layout string // a Go layout; "" for the named formats
 	unit   int64  // nanoseconds of one unit, for Unix times
 	zone   *time.Location
-	site   bool // zone is the site's
-	zones  map[string]int
-	later  bool // of an hour that comes twice, the second one
+	site   bool           // zone is the site's
+	zones  map[string]int // seconds of each abbreviation
+	later  bool           // of an hour that comes twice, the second one
 }
 
 // unixUnits are the numeric formats with the nanoseconds of one unit.
@@ -78,12 +78,15 @@ func (f *timeFormat) parseLayouts(s string, site *time.Location, layouts []strin
 	s = strings.TrimSpace(s)
 	loc := f.location(site)
 	if len(f.zones) > 0 {
-		for abbr, offset := range f.zones {
-			if i := strings.Index(s, abbr); i >= 0 {
-				s = strings.TrimSpace(s[:i]) + strings.TrimRight(" "+strings.TrimSpace(s[i+len(abbr):]), " ")
-				loc = time.FixedZone(abbr, offset)
-				break
+		best := ""
+		for abbr := range f.zones { // order does not matter: the longest wins (EEST holds EST), then the first by name
+			if strings.Contains(s, abbr) && (len(abbr) > len(best) || len(abbr) == len(best) && abbr < best) {
+				best = abbr
 			}
+		}
+		if before, after, ok := strings.Cut(s, best); ok && best != "" {
+			s = strings.TrimSpace(before) + strings.TrimRight(" "+strings.TrimSpace(after), " ")
+			loc = time.FixedZone(best, f.zones[best])
 		}
 	}
 	for _, layout := range layouts {

@@ -47,11 +47,18 @@ func TestPumpCurves(t *testing.T) {
 	}
 }
 
+var countersOf = map[string][]string{
+	"elevator": {"run_count", "total_run_hours", "door_cycles", "door_reopen_count"},
+	"gate":     {"cycle_count", "plate_reads", "plate_read_failures"},
+	"pump":     {"energy", "run_hours", "starts"},
+	"meter":    {"energy", "volume", "heat_energy"},
+}
+
 // TestNothingImpossible runs estates of many seeds, seasons and hours, with drawn
 // faults, and looks at every message for what cannot be.
 func TestNothingImpossible(t *testing.T) {
-	for seed := range uint64(6) {
-		start := time.Date(2026, time.Month(1+seed*2), 3+int(seed), int(seed)*5%24, 7, 0, 0, shanghai)
+	for seed := range uint64(4) {
+		start := time.Date(2026, time.Month(1+seed*3), 3+int(seed), int(seed)*5%24, 7, 0, 0, shanghai)
 		cfg := demoAt(start)
 		cfg.Faults, cfg.FaultsPerWeek = nil, 150
 		names := make([]string, 0, 30)
@@ -63,7 +70,7 @@ func TestNothingImpossible(t *testing.T) {
 		for _, d := range cfg.Devices() {
 			counters := map[string]float64{}
 			for _, h := range said[d.ID] {
-				for _, k := range []string{"energy", "volume", "heat_energy", "run_hours", "starts", "run_count", "total_run_hours", "door_cycles", "door_reopen_count", "cycle_count", "plate_reads", "plate_read_failures"} {
+				for _, k := range countersOf[d.Class] {
 					if v := h.num(k); v >= 0 {
 						if v < counters[k] {
 							bad(h, k+" goes back")

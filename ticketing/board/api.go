@@ -31,9 +31,12 @@ func (b *Board) registerAPI(mux *http.ServeMux) {
 	huma.Register(api, op("list-work-orders", http.MethodGet, "/work-orders", "orders", "List work orders"), b.apiList)
 	huma.Register(api, op("get-work-order", http.MethodGet, "/work-orders/{id}", "orders", "One work order with its log and evidence"), b.apiOrder)
 	huma.Register(api, chartOperation(), b.apiChart)
+	huma.Register(api, fileOperation(), b.apiFile)
 	b.registerCommands(api)
+	b.registerFigures(api)
 	huma.Register(api, op("list-episodes", http.MethodGet, "/episodes", "orders", "List episodes"), b.apiEpisodes)
 	huma.Register(api, op("list-devices", http.MethodGet, "/devices", "estate", "List devices"), b.apiDevices)
+	b.registerAdoption(api)
 	huma.Register(api, op("get-device", http.MethodGet, "/devices/{id}", "estate", "One device with its latest readings"), b.apiDevice)
 	huma.Register(api, op("list-assets", http.MethodGet, "/assets", "estate", "List the assets of the site files"), b.apiAssets)
 	huma.Register(api, op("get-accounting", http.MethodGet, "/accounting", "daemon", "Where every message and every reading went"), b.apiAccounting)
@@ -273,6 +276,7 @@ type Conflict struct {
 	Version int             `json:"version,omitempty" doc:"Version of the order now"`
 	State   ticketing.State `json:"state,omitempty" doc:"State of the order now"`
 	Changed []LogEntry      `json:"changed,omitempty" doc:"Log entries since the version that the sender had seen"`
+	Lacks   []string        `json:"lacks,omitempty" doc:"What has to be attached first: signature, photo"`
 	Since   time.Time       `json:"since,omitzero" doc:"Since when the fault has held, when that is why"`
 }
 
@@ -281,6 +285,7 @@ const (
 	typeConflict   = "https://facilityd.dev/problems/conflict"
 	typeNotAllowed = "https://facilityd.dev/problems/state"
 	typeStillHolds = "https://facilityd.dev/problems/fault-still-holds"
+	typeLacks      = "https://facilityd.dev/problems/attachment-missing"
 	typeKeyReused  = "https://facilityd.dev/problems/idempotency-key-reused"
 )
 
@@ -290,6 +295,7 @@ func (b *Board) apiError(err error) error {
 	var conflict *ticketing.ConflictError
 	var state *ticketing.NotAllowedError
 	var holds *ticketing.StillHoldsError
+	var lacks *ticketing.LacksError
 	var invalid *ticketing.InvalidError
 	problem := func(typ string, status int) Conflict {
 		return Conflict{ErrorModel: huma.ErrorModel{Type: typ, Status: status, Title: http.StatusText(status), Detail: err.Error()}}
@@ -307,6 +313,12 @@ func (b *Board) apiError(err error) error {
 		p := problem(typeStillHolds, http.StatusConflict)
 		p.Since = holds.Since
 		return &p
+	case errors.As(err, &lacks):
+		p := problem(typeLacks, http.StatusConflict)
+		p.Lacks = lacks.Lacks
+		return &p
+	case errors.Is(err, errNoPerson):
+		return huma.Error403Forbidden(err.Error())
 	case errors.As(err, &invalid):
 		return huma.Error422UnprocessableEntity(err.Error(), &huma.ErrorDetail{Location: "body." + invalid.Field, Message: invalid.Message})
 	case errors.Is(err, ticketing.ErrKeyReused):

@@ -2,6 +2,7 @@ package board
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -119,6 +120,7 @@ func (b *Board) registerCommands(api huma.API) {
 	registerCommand[ResumeBody](b, api, ticketing.DoResume, "Work goes on")
 	registerCommand[NoteBody](b, api, ticketing.DoNote, "Add a note")
 	registerCommand[MeasureBody](b, api, ticketing.DoMeasure, "Add a value read off at the asset")
+	b.registerAttach(api)
 	registerCommand[DoneBody](b, api, ticketing.DoDone, "Report the job done")
 	registerCommand[RefuseBody](b, api, ticketing.DoRefuse, "Refuse the reported work: a re-visit")
 	registerCommand[CancelBody](b, api, ticketing.DoCancel, "Not a job")
@@ -137,33 +139,42 @@ func registerCommand[B any, P body[B]](b *Board, api huma.API, verb ticketing.Ve
 	huma.Register(api, o, func(ctx context.Context, in *commandInput[B]) (*commandOutput, error) {
 		c := ticketing.Command{Verb: verb, Via: "api", Key: in.Key, Arrived: b.cfg.Now()}
 		P(&in.Body).fill(&c)
-		if in.IfMatch != "" {
-			v, err := parseETag(in.IfMatch)
-			if err != nil || c.Version != 0 && c.Version != v {
-				return nil, huma.Error400BadRequest("If-Match is not an ETag of this order, or contradicts version")
-			}
-			c.Version = v
-		}
-		if c.Version == 0 {
-			return nil, huma.Error428PreconditionRequired("give the version of the order that you had seen: If-Match with its ETag, or version in the body")
-		}
-		order, replayed, err := b.command(ctx, in.ID, c)
-		if err != nil {
-			return nil, err
-		}
-		out := &commandOutput{ETag: etag(order.Version), Body: b.sites().viewOrder(order)}
-		if replayed {
-			out.Replayed = "true"
-		}
-		return out, nil
+		return b.apiCommand(ctx, in.ID, in.IfMatch, c)
 	})
 }
+
+// apiCommand carries out a command of the API whose version may also be in
+// If-Match.
+func (b *Board) apiCommand(ctx context.Context, id, ifMatch string, c ticketing.Command) (*commandOutput, error) {
+	if ifMatch != "" {
+		v, err := parseETag(ifMatch)
+		if err != nil || c.Version != 0 && c.Version != v {
+			return nil, huma.Error400BadRequest("If-Match is not an ETag of this order, or contradicts version")
+		}
+		c.Version = v
+	}
+	if c.Version == 0 {
+		return nil, huma.Error428PreconditionRequired("give the version of the order that you had seen: If-Match with its ETag, or version in the body")
+	}
+	order, replayed, err := b.command(ctx, id, c)
+	if err != nil {
+		return nil, b.apiError(err)
+	}
+	out := &commandOutput{ETag: etag(order.Version), Body: b.sites().viewOrder(order)}
+	if replayed {
+		out.Replayed = "true"
+	}
+	return out, nil
+}
+
+// errNoPerson is returned for a command of nobody.
+var errNoPerson = errors.New("a command needs a person: send a token")
 
 // command carries out a command of the person of the request.
 func (b *Board) command(ctx context.Context, id string, c ticketing.Command) (*ticketing.Order, bool, error) {
 	p := personOf(ctx)
 	if p == nil {
-		return nil, false, huma.Error403Forbidden("a command needs a person: send a token")
+		return nil, false, errNoPerson
 	}
 	c.By = p.ID
 	for _, ref := range []struct {
@@ -176,13 +187,13 @@ func (b *Board) command(ctx context.Context, id string, c ticketing.Command) (*t
 		}
 		o, err := b.cfg.Orders.Order(ctx, ref.given)
 		if err != nil {
-			return nil, false, b.apiError(err)
+			return nil, false, err
 		}
 		*ref.id = o.ID
 	}
 	o, replayed, err := b.cfg.Orders.Command(ctx, c)
 	if err != nil {
-		return nil, false, b.apiError(err)
+		return nil, false, err
 	}
 	b.cfg.Logger.Info("work order command", "order", o.NumberText(), "command", string(c.Verb), "person", p.ID, "state", string(o.State), "replayed", replayed)
 	return o, replayed, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/board"
 )
 
@@ -151,12 +153,75 @@ func TestAPICommandIsIdempotentAndConflictsSayWhatChanged(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	resp, body = s.call("POST", "/api/v1/work-orders/demo-1/done", `{"version":3,"text":"belt replaced","reason":"sensor not back yet"}`, "Idempotency-Key", "d1")
+	done := `{"version":3,"text":"belt replaced","reason":"sensor not back yet"}`
+	if resp, body = s.call("POST", "/api/v1/work-orders/demo-1/done", done, "Idempotency-Key", "d1"); resp.StatusCode != http.StatusConflict || !strings.Contains(body, `"lacks":["photo"]`) {
+		t.Errorf("done without the photo that the template asks for: %s %s", resp.Status, body)
+	}
+	resp, body = s.call("POST", "/api/v1/work-orders/demo-1/attach?version=3&name=belt.png", string(png), "Idempotency-Key", "p1", "Content-Type", "application/octet-stream")
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	resp, body = s.call("POST", "/api/v1/work-orders/demo-1/done", `{"version":4,"text":"belt replaced","reason":"sensor not back yet"}`, "Idempotency-Key", "d1")
 	if resp.StatusCode != http.StatusOK || decode[board.WorkOrder](s, body).State != "done" {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	if o = get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-1"); o.Version != 4 || o.Log[2].Text != "belt worn" || o.Log[2].At.Equal(o.Log[2].Arrived) {
+	if o = get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-1"); o.Version != 5 || o.Log[2].Text != "belt worn" || o.Log[2].At.Equal(o.Log[2].Arrived) {
 		t.Errorf("%+v", o.Log)
+	}
+}
+
+// png is a picture of one pixel.
+var png = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82")
+
+// PAINS 21: attachments vanished on the way from the request to the order, and
+// orders that were made by a machine asked for no signature.
+func TestPain21EvidenceAndAttachmentsStayAndTheTemplateIsEnforced(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	attach := func(role, name, content, key string) (*http.Response, string) {
+		return s.call("POST", "/api/v1/work-orders/demo-2/attach?version=1&role="+role+"&name="+url.QueryEscape(name), content, "Idempotency-Key", key, "Content-Type", "application/octet-stream")
+	}
+	done := func(version int) (*http.Response, string) {
+		return s.call("POST", "/api/v1/work-orders/demo-2/done", fmt.Sprintf(`{"version":%d,"cleared":true}`, version), "Idempotency-Key", fmt.Sprint("done", version))
+	}
+	if resp, body := done(1); resp.StatusCode != http.StatusConflict || !strings.Contains(body, `"lacks":["signature","photo"]`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	for _, bad := range []struct{ role, content, says string }{
+		{"photo", "<html><script>alert(1)</script>", "JPEG"}, {"photo", "%PDF-1.7 x", "picture"}, {"signature", "", "required"}, {"selfie", string(png), "signature"},
+	} {
+		if resp, body := attach(bad.role, "x", bad.content, "bad"); resp.StatusCode/100 != 4 || !strings.Contains(body, bad.says) {
+			t.Errorf("%q as %s: %s %s", bad.content, bad.role, resp.Status, body)
+		}
+	}
+	for i, role := range []string{"photo", "signature", "photo"} {
+		if resp, body := attach(role, `..\..\etc/<pass"wd>.png`, string(png), fmt.Sprint("p", i)); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
+	o := get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-2")
+	a := o.Log[1].Attachment
+	if a == nil || a.Name != "_pass_wd_.png" || a.Type != "image/png" || a.Size != int64(len(png)) {
+		t.Fatalf("%+v", a)
+	}
+	resp, body := s.call("GET", "/api/v1/work-orders/demo-2/files/"+a.Hash, "")
+	if resp.StatusCode != http.StatusOK || body != string(png) || resp.Header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s %v", resp.Status, resp.Header)
+	}
+	if resp, _ := s.call("GET", "/api/v1/work-orders/demo-1/files/"+a.Hash, ""); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("the file of another order: %s", resp.Status)
+	}
+	if resp, body := done(o.Version); resp.StatusCode != http.StatusOK {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if o = get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-2"); len(o.Evidence) != 1 || len(o.Evidence[0].Inputs) != 2 {
+		t.Errorf("%+v", o.Evidence)
+	}
+	var rows []string
+	for _, e := range o.Log {
+		rows = append(rows, string(e.Kind))
+	}
+	if want := "opened attached attached attached done"; strings.Join(rows, " ") != want {
+		t.Errorf("log %v", rows)
 	}
 }
 
@@ -267,6 +332,10 @@ func TestAPIShowsTheEstate(t *testing.T) {
 	}
 	if a := get[map[string]board.Accounting](s, "/api/v1/accounting"); a["demo"].Sources[0].Rejected["too_large"] != 3 {
 		t.Errorf("%+v", a)
+	}
+	f := get[ticketing.Figures](s, "/api/v1/figures?from=2026-02-01T00:00:00Z&to=2026-04-01T00:00:00Z")
+	if f.Orders != 8 || len(f.Tiers) != 4 || f.Rules[0].Rule != "E01" {
+		t.Errorf("%+v", f)
 	}
 	if st := get[board.Status](s, "/api/v1/status"); st.Configuration == "" || st.Lags[0].Consumer != "history" {
 		t.Errorf("%+v", st)

@@ -33,6 +33,8 @@ type Orders interface {
 	Stats(ctx context.Context) ([]ticketing.Stat, error)
 	Changes(ctx context.Context) (int64, error)
 	Command(ctx context.Context, c ticketing.Command) (o *ticketing.Order, replayed bool, err error)
+	Problems(ctx context.Context, site, asset, faultClass string, now time.Time) ([]ticketing.Problem, error)
+	File(ctx context.Context, order, hash string) (*ticketing.Attachment, []byte, error)
 	PersonByToken(ctx context.Context, token string) (ticketing.Person, error)
 	Person(ctx context.Context, id string) (ticketing.Person, error)
 	Persons(ctx context.Context) ([]ticketing.Person, error)

@@ -228,7 +228,17 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 	p.mu.Lock()
 	p.errors = nil // Chromium logs the status 409 of the form as an error
 	p.mu.Unlock()
+	photo := filepath.Join(t.TempDir(), "photo.png")
+	if err := os.WriteFile(photo, png, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p.run(
+		chromedp.Click(`//summary[.="Photo or signature"]`),
+		chromedp.SetUploadFiles(`input[type=file]`, []string{photo}, chromedp.ByQuery),
+		chromedp.Click(`form[action$="/attach"] button`, chromedp.ByQuery),
+		chromedp.WaitVisible(`.file img`, chromedp.ByQuery),
+		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=reason]`, "Current falls, watching", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),
 		state("Done"),

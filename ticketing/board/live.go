@@ -1,6 +1,7 @@
 package board
 
 import (
+	"context"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -18,6 +19,10 @@ type Live interface {
 	// Accounting gives both equations of a site.
 	Accounting(site string) Accounting
 	Status() Status
+	// Strangers are the devices of a site that are seen, not known.
+	Strangers(site string) []Stranger
+	// Adopt makes a stranger known, by way of the journal.
+	Adopt(ctx context.Context, a Adoption, by string, at time.Time) error
 }
 
 // A Device is a device as it stands now.
@@ -78,13 +83,21 @@ type DeviceAccount struct {
 
 // Status is how the daemon is.
 type Status struct {
-	Version       string    `json:"version"`
-	Started       time.Time `json:"started,omitzero"`
-	Configuration string    `json:"configuration" doc:"Hash of the configuration in force"`
-	ReloadError   string    `json:"reload_error,omitempty" doc:"Why the last reload was not taken over; empty when it was"`
-	ReloadAt      time.Time `json:"reload_at,omitzero" doc:"When the last reload was tried"`
-	Tasks         []string  `json:"tasks,omitempty" doc:"What a person has to provide before some rules are switched on"`
-	Lags          []Lag     `json:"lags"`
+	Version       string      `json:"version"`
+	Started       time.Time   `json:"started,omitzero"`
+	Configuration string      `json:"configuration" doc:"Hash of the configuration in force"`
+	ReloadError   string      `json:"reload_error,omitempty" doc:"Why the last reload was not taken over; empty when it was"`
+	ReloadAt      time.Time   `json:"reload_at,omitzero" doc:"When the last reload was tried"`
+	Tasks         []string    `json:"tasks,omitempty" doc:"What a person has to provide before some rules are switched on"`
+	Lags          []Lag       `json:"lags"`
+	Clock         DaemonClock `json:"clock"`
+}
+
+// DaemonClock is the time that the daemon works in.
+type DaemonClock struct {
+	Kind   string    `json:"kind" enum:"machine,estate"`
+	Factor float64   `json:"factor" doc:"Seconds of this clock per second; 1 for the machine's"`
+	Now    time.Time `json:"now"`
 }
 
 // Lag is how far a consumer of a journal is behind.

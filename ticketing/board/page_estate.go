@@ -23,6 +23,8 @@ type devicesData struct {
 	Devices []Device
 	Total   int
 	Classes []string
+	// Strangers are seen, not known.
+	Strangers []Stranger
 }
 
 func (b *Board) devicesPage(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +32,7 @@ func (b *Board) devicesPage(w http.ResponseWriter, r *http.Request) {
 	v := b.view(r, nil)
 	needle := strings.ToLower(d.Query)
 	for _, site := range v.sites.order {
+		d.Strangers = append(d.Strangers, b.cfg.Live.Strangers(site.ID)...)
 		for _, dev := range b.cfg.Live.Devices(site.ID) {
 			if !slices.Contains(d.Classes, dev.Class) {
 				d.Classes = append(d.Classes, dev.Class)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type orderData struct {
 	Form     *formState
 	ByHand   bool
 	Guide    *Guide
+	Problem  int // how often the fault came within 30 days, when that is a problem
 }
 
 // watchData is how the watch of the telemetry after done stands.
@@ -35,8 +37,8 @@ type watchData struct {
 // formState is what a form that was refused shows again.
 type formState struct {
 	Verb    ticketing.Verb
-	Key     string // text of the refusal
-	Detail  string
+	Key     string    // text of the refusal
+	Lacks   []string  // roles of attachments that are missing
 	Since   time.Time // the fault has held since
 	Changed []LogEntry
 	Text    string
@@ -93,6 +95,13 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 		}
 		d.Chart = template.HTML(svg) //nolint:gosec // made by chart.SVG, which escapes every text
 	}
+	problems, err := b.cfg.Orders.Problems(ctx, o.Site, o.Asset, o.FaultClass, b.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		d.Problem = problems[0].Count
+	}
 	if slices.Contains(d.Order.Commands, ticketing.DoReassign) {
 		if d.Persons, err = b.cfg.Orders.Persons(ctx); err != nil {
 			return nil, err
@@ -104,36 +113,65 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 
 // orderForm carries out the command of a form and shows the order again.
 func (b *Board) orderForm(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		b.failPage(w, r, http.StatusBadRequest, "error.title")
+	r.Body = http.MaxBytesReader(w, r.Body, ticketing.MaxFile+64<<10)
+	if err := r.ParseMultipartForm(ticketing.MaxFile); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		b.showOrder(w, r, http.StatusRequestEntityTooLarge, &formState{Key: "invalid.too_large"})
 		return
 	}
-	c := b.commandOfForm(r)
-	_, _, err := b.command(r.Context(), r.PathValue("id"), c)
+	c, err := b.commandOfForm(r)
+	if err == nil {
+		_, _, err = b.command(r.Context(), r.PathValue("id"), c)
+	}
 	if err == nil {
 		http.Redirect(w, r, "/orders/"+r.PathValue("id"), http.StatusSeeOther)
 		return
 	}
-	form := &formState{Verb: c.Verb, Key: "order.invalid", Text: c.Text, Reason: c.Reason}
-	status := http.StatusUnprocessableEntity
-	var problem *Conflict
-	if errors.As(err, &problem) {
-		status, form.Changed, form.Since = http.StatusConflict, problem.Changed, problem.Since
-		slices.Reverse(form.Changed)
-		switch problem.Type {
-		case typeConflict, typeNotAllowed:
-			form.Key = "order.conflict"
-		case typeStillHolds:
-			form.Key = "order.still_holds"
-		}
-	} else {
-		form.Detail = err.Error()
+	status, form := refusedForm(&c, err)
+	if status == http.StatusServiceUnavailable {
+		b.pageError(w, r, err)
+		return
 	}
 	b.showOrder(w, r, status, form)
 }
 
-func (b *Board) commandOfForm(r *http.Request) ticketing.Command {
+// refusedForm says in the reader's words why a command was refused, with what
+// was typed.
+func refusedForm(c *ticketing.Command, err error) (status int, form *formState) {
+	form = &formState{Verb: c.Verb, Text: c.Text, Reason: c.Reason}
+	var conflict *ticketing.ConflictError
+	var state *ticketing.NotAllowedError
+	var holds *ticketing.StillHoldsError
+	var lacks *ticketing.LacksError
+	var invalid *ticketing.InvalidError
+	status = http.StatusConflict
+	switch {
+	case errors.As(err, &conflict):
+		form.Key, form.Changed = "order.conflict", viewLog(conflict.Changed)
+		slices.Reverse(form.Changed)
+	case errors.As(err, &state):
+		form.Key = "order.conflict"
+	case errors.As(err, &holds):
+		form.Key, form.Since = "order.still_holds", holds.Since
+		if holds.NoData {
+			form.Key = "order.still_silent"
+		}
+	case errors.As(err, &lacks):
+		form.Key, form.Lacks = "order.lacks", lacks.Lacks
+	case errors.As(err, &invalid):
+		status, form.Key = http.StatusUnprocessableEntity, "invalid."+invalid.Code
+	case errors.Is(err, ticketing.ErrKeyReused):
+		status, form.Key = http.StatusUnprocessableEntity, "invalid.key_reused"
+	case errors.Is(err, errNoPerson):
+		status, form.Key = http.StatusForbidden, "order.sign_in_to_act"
+	case errors.Is(err, ticketing.ErrNotFound):
+		status, form.Key = http.StatusNotFound, "invalid.into"
+	default:
+		status = http.StatusServiceUnavailable
+	}
+	return status, form
+}
+
+func (b *Board) commandOfForm(r *http.Request) (ticketing.Command, error) {
 	c := ticketing.Command{
 		Verb: ticketing.Verb(r.PathValue("verb")), Via: "board", Arrived: b.cfg.Now(), Key: r.PostFormValue("key"),
 		Text: r.PostFormValue("text"), Reason: r.PostFormValue("reason"), Person: r.PostFormValue("person"),
@@ -148,5 +186,17 @@ func (b *Board) commandOfForm(r *http.Request) ticketing.Command {
 			c.Value = &ticketing.Measurement{Name: name, Value: x, Unit: r.PostFormValue("measure_unit")}
 		}
 	}
-	return c
+	if c.Verb != ticketing.DoAttach {
+		return c, nil
+	}
+	file, head, err := r.FormFile("file")
+	if err != nil {
+		return c, nil // refused as a command without its file
+	}
+	defer file.Close()
+	if c.Content, err = io.ReadAll(file); err != nil {
+		return c, nil
+	}
+	c.Attachment, err = ticketing.NewAttachment(head.Filename, r.PostFormValue("role"), http.DetectContentType(c.Content), c.Content)
+	return c, err
 }

@@ -228,6 +228,18 @@ func (v *view) Watch(g *Guide) string {
 // WaitReasons are the reasons for which work may wait.
 func (v *view) WaitReasons() []string { return ticketing.WaitReasons }
 
+// AttachmentRoles are what an attachment is for.
+func (v *view) AttachmentRoles() []string { return ticketing.AttachmentRoles }
+
+// Lacks names what has to be attached.
+func (v *view) Lacks(roles []string) string {
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = v.T("attachment." + r)
+	}
+	return strings.Join(words, ", ")
+}
+
 // CancelReasons are the reasons for which an order is not a job.
 func (v *view) CancelReasons() []string { return ticketing.CancelReasons }
 

@@ -32,6 +32,7 @@ func (b *Board) routes() http.Handler {
 	inner.HandleFunc("POST /orders/{id}/{verb}", b.orderForm)
 	inner.HandleFunc("GET /devices", b.devicesPage)
 	inner.HandleFunc("GET /devices/{site}/{id}", b.devicePage)
+	inner.HandleFunc("POST /devices/adopt", b.adoptForm)
 	inner.HandleFunc("GET /episodes", b.episodesPage)
 	inner.HandleFunc("GET /accounting", b.accountingPage)
 	inner.HandleFunc("GET /status", b.statusPage)

@@ -1,6 +1,7 @@
 package board_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -44,9 +45,14 @@ type sampleConfig struct {
 func newSample(t *testing.T, cfg sampleConfig) *sample {
 	t.Helper()
 	s := &sample{T: t, live: newSampleLive(t), tokens: map[string]string{}}
+	guides, list := templates.Shipped()
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
 	var err error
 	s.store, err = store.Open(t.Context(), store.Config{
 		URL: "sqlite:" + filepath.Join(t.TempDir(), "orders.db"), Warranty: 7 * 24 * time.Hour,
+		Template: func(id string) *ticketing.Template { return guides[id] },
 		Criticality: func(_, asset string) devices.Criticality {
 			for _, a := range s.live.site.Assets {
 				if a.ID == asset {
@@ -67,10 +73,6 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 	}
 	catalogue, err := messages.Load()
 	if err != nil {
-		t.Fatal(err)
-	}
-	guides, list := templates.Shipped()
-	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
 	local := "technician"
@@ -211,9 +213,11 @@ func nakedReason(en, zh string) *rules.Evidence {
 
 // sampleLive stands for the running daemon.
 type sampleLive struct {
-	site    *devices.Site
-	devices []board.Device
-	status  board.Status
+	strangers []board.Stranger
+	adopted   []string
+	site      *devices.Site
+	devices   []board.Device
+	status    board.Status
 }
 
 func newSampleLive(t *testing.T) *sampleLive {
@@ -286,3 +290,10 @@ func (l *sampleLive) Accounting(string) board.Accounting {
 }
 
 func (l *sampleLive) Status() board.Status { return l.status }
+
+func (l *sampleLive) Strangers(site string) []board.Stranger { return l.strangers }
+
+func (l *sampleLive) Adopt(_ context.Context, a board.Adoption, by string, _ time.Time) error {
+	l.adopted = append(l.adopted, a.Site+"/"+a.Device+"/"+a.Asset+" by "+by)
+	return nil
+}

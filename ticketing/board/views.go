@@ -46,6 +46,7 @@ type WorkOrder struct {
 	VerifiedAt time.Time        `json:"verified_at,omitzero"`
 	ClosedAt   time.Time        `json:"closed_at,omitzero"`
 	Commands   []ticketing.Verb `json:"commands" doc:"Commands that its state takes"`
+	Forgotten  bool             `json:"forgotten" doc:"Somebody took it and has said nothing for too long"`
 	Next       *Clock           `json:"next,omitempty" doc:"What is due next, absent when nothing is"`
 }
 
@@ -166,6 +167,18 @@ type Episode struct {
 	ClearedAt  time.Time     `json:"cleared_at,omitzero"`
 }
 
+// Problem is an asset that has the same fault again and again.
+type Problem struct {
+	Site       string        `json:"site"`
+	Asset      string        `json:"asset"`
+	AssetName  devices.Label `json:"asset_name"`
+	FaultClass string        `json:"fault_class"`
+	Title      devices.Label `json:"title"`
+	Count      int           `json:"count" doc:"How often the fault opened or re-opened an order within 30 days"`
+	First      time.Time     `json:"first"`
+	Last       time.Time     `json:"last"`
+}
+
 // Asset is what a site file says about an asset, with its open orders counted.
 type Asset struct {
 	Site        string        `json:"site"`
@@ -216,6 +229,7 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 	for i := range orders {
 		o := &orders[i]
 		out[i] = sites.viewOrder(o)
+		out[i].Forgotten = o.Forgotten(b.cfg.Policy, now)
 		if log := logs[o.ID]; log != nil {
 			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), now)))
 		}
@@ -230,6 +244,7 @@ func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketi
 	for i := range clocks {
 		v.Clocks[i] = *viewClock(&clocks[i])
 	}
+	v.Forgotten = o.Forgotten(b.cfg.Policy, b.cfg.Now())
 	if o.State.Working() {
 		v.Next = viewClock(ticketing.Next(clocks))
 	}

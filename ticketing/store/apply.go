@@ -71,13 +71,16 @@ func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32,
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		b := &batch{
 			s: s, tx: tx, site: site, at: at.UTC(), seen: make(map[stepPlace]bool, len(steps)),
-			episodes: make(map[string]*episodeRow), orders: make(map[string]*draft), active: make(map[assetKey]*draft),
+			episodes: make(map[string]*episodeRow), orders: make(map[string]*draft), active: make(map[assetKey]*draft), closed: make(map[assetKey]*draft),
 		}
 		row := tx.QueryRowContext(ctx, `UPDATE sites SET changes = changes + 1 WHERE site = $1 AND epoch = $2
 			RETURNING applied, numbers`, site, int64(epoch))
 		if err := row.Scan(&b.applied, &b.numbers); errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		} else if err != nil {
+			return err
+		}
+		if err := b.prefetch(ctx, steps); err != nil {
 			return err
 		}
 		for i := range steps {
@@ -110,7 +113,8 @@ type batch struct {
 	numbers  int64
 	seen     map[stepPlace]bool
 	orders   map[string]*draft   // by id
-	active   map[assetKey]*draft // the open order; nil when there is none
+	active   map[assetKey]*draft // the open order
+	closed   map[assetKey]*draft // the newest closed order within the warranty
 	episodes map[string]*episodeRow
 	touched  []*draft // in the order of first touch
 	log      [][]any
@@ -158,10 +162,7 @@ func (b *batch) step(ctx context.Context, t *rules.Transition) error {
 			return err
 		}
 	}
-	ep, err := b.episode(ctx, t)
-	if err != nil {
-		return err
-	}
+	ep := b.episodes[t.Episode.String()]
 	d, err := b.orderFor(ctx, ep, t)
 	if err != nil {
 		return err
@@ -221,28 +222,6 @@ func logRow(order string, e *ticketing.Entry) ([]any, error) {
 	return []any{order, e.Version, e.Key, string(e.Kind), e.By, e.At.UnixNano(), e.Arrived.UnixNano(), string(doc)}, nil
 }
 
-// episode finds what is known of the step's episode.
-func (b *batch) episode(ctx context.Context, t *rules.Transition) (*episodeRow, error) {
-	id := t.Episode.String()
-	if ep, ok := b.episodes[id]; ok {
-		return ep, nil
-	}
-	ep := &episodeRow{id: t.Episode}
-	var phase string
-	err := b.tx.QueryRowContext(ctx, `SELECT order_id, phase, severity, rule, simulated, onset, active_at, cleared_at, last_seq, last_ord
-		FROM episodes WHERE id = $1`, id).
-		Scan(&ep.state.Order, &phase, &ep.severity, &ep.rule, &ep.simulated, &ep.onset, &ep.activeAt, &ep.clearedAt, &ep.state.Seq, &ep.state.Ordinal)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return nil, fmt.Errorf("read: %w", err)
-	default:
-		ep.known, ep.state.Phase = true, parsePhase(phase)
-	}
-	b.episodes[id] = ep
-	return ep, nil
-}
-
 // orderFor finds the order that holds the episode or that it joins; one without
 // an order inside stands for the order to be opened.
 func (b *batch) orderFor(ctx context.Context, ep *episodeRow, t *rules.Transition) (*draft, error) {
@@ -253,21 +232,12 @@ func (b *batch) orderFor(ctx context.Context, ep *episodeRow, t *rules.Transitio
 	if d, ok := b.active[key]; ok {
 		return d, nil
 	}
-	var id string
-	err := b.tx.QueryRowContext(ctx, `SELECT id FROM orders WHERE site = $1 AND asset = $2 AND fault_class = $3 AND active = 1`,
-		b.site, key.asset, key.faultClass).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) && b.s.cfg.Warranty > 0 && t.Phase != rules.Cleared {
-		err = b.tx.QueryRowContext(ctx, `SELECT id FROM orders WHERE site = $1 AND asset = $2 AND fault_class = $3
-			AND state = $4 AND ended >= $5 ORDER BY ended DESC, id LIMIT 1`,
-			b.site, key.asset, key.faultClass, string(ticketing.Closed), t.At-int64(b.s.cfg.Warranty)).Scan(&id)
+	// An order under warranty is opened again; it may have been by this batch, and
+	// then it is the active one.
+	if d := b.closed[key]; d != nil && b.s.cfg.Warranty > 0 && t.Phase != rules.Cleared && d.order.ClosedAt.UnixNano() >= t.At-int64(b.s.cfg.Warranty) {
+		return d, nil
 	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return &draft{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find its order: %w", err)
-	}
-	return b.load(ctx, id)
+	return &draft{}, nil
 }
 
 func (b *batch) load(ctx context.Context, id string) (*draft, error) {

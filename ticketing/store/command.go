@@ -27,7 +27,7 @@ func (s *Store) Command(ctx context.Context, c ticketing.Command) (o *ticketing.
 		if replayed, err = wasDone(ctx, tx, &c); err != nil || replayed {
 			return err
 		}
-		e, err := ticketing.Decide(o, &c, func(version int) ([]ticketing.Entry, error) {
+		e, err := ticketing.Decide(o, &c, s.cfg.Template(o.FaultClass), func(version int) ([]ticketing.Entry, error) {
 			return readLog(ctx, tx, c.Order, version)
 		})
 		if err != nil {
@@ -35,6 +35,11 @@ func (s *Store) Command(ctx context.Context, c ticketing.Command) (o *ticketing.
 		}
 		if c.Verb == ticketing.DoReassign {
 			if err := knownPerson(ctx, tx, c.Person); err != nil {
+				return err
+			}
+		}
+		if c.Verb == ticketing.DoAttach {
+			if err := s.putFile(ctx, tx, c.Attachment, c.Content, c.Arrived); err != nil {
 				return err
 			}
 		}
@@ -118,7 +123,7 @@ func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketi
 func (s *Store) mergeInto(ctx context.Context, tx *sql.Tx, from *ticketing.Order, e *ticketing.Entry) error {
 	into, err := readOrder(ctx, tx, e.Into)
 	if errors.Is(err, ticketing.ErrNotFound) || err == nil && into.Site != from.Site {
-		return &ticketing.InvalidError{Field: "into", Message: "there is no such order at this site"}
+		return &ticketing.InvalidError{Field: "into", Code: "into", Message: "there is no such order at this site"}
 	}
 	if err != nil {
 		return err

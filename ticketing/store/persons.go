@@ -22,7 +22,7 @@ var personID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 // one stops working.
 func (s *Store) AddPerson(ctx context.Context, p ticketing.Person, now time.Time) (token string, err error) {
 	if !personID.MatchString(p.ID) || p.ID == "rules" || p.ID == "clock" {
-		return "", &ticketing.InvalidError{Field: "id", Message: "use lower-case letters, digits, dot, dash and underscore, beginning with a letter or digit"}
+		return "", &ticketing.InvalidError{Field: "id", Code: "id", Message: "use lower-case letters, digits, dot, dash and underscore, beginning with a letter or digit"}
 	}
 	if p.Name == "" {
 		p.Name = p.ID
@@ -107,7 +107,7 @@ func knownPerson(ctx context.Context, tx *sql.Tx, id string) error {
 		return fmt.Errorf("look up person: %w", err)
 	}
 	if !ok {
-		return &ticketing.InvalidError{Field: "person", Message: fmt.Sprintf("%q is not a person here", id)}
+		return &ticketing.InvalidError{Field: "person", Code: "person_unknown", Message: fmt.Sprintf("%q is not a person here", id)}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (s *Store) List(ctx context.Context, f ticketing.Filter) (ticketing.Page[ti
 	by := "opened DESC, id DESC"
 	if f.Sort == ticketing.ByUrgency {
 		if !f.From.IsZero() || !f.To.IsZero() {
-			return ticketing.Page[ticketing.Order]{}, &ticketing.InvalidError{Field: "from", Message: "the list by urgency takes no time filter: open orders are never hidden by one"}
+			return ticketing.Page[ticketing.Order]{}, &ticketing.InvalidError{Field: "from", Code: "time_filter", Message: "the list by urgency takes no time filter: open orders are never hidden by one"}
 		}
 		by = "tier, opened, id"
 		w.add("active = 1")

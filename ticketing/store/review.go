@@ -25,27 +25,40 @@ type Reviewer struct {
 // defaultWatch is how long a fault class without a template is watched.
 const defaultWatch = 24 * time.Hour
 
-func (r *Reviewer) review(o *ticketing.Order, now time.Time) *ticketing.Entry {
-	v := ticketing.Verification{For: defaultWatch}
+// verification is how the order's repair is confirmed.
+func (r *Reviewer) verification(o *ticketing.Order) ticketing.Verification {
 	if t := r.Template(o.FaultClass); t != nil {
-		v = t.Verify
+		return t.Verify
 	}
-	return ticketing.Review(o, v, r.SignOff, r.Observe(o, v.Role), now)
+	return ticketing.Verification{For: defaultWatch}
 }
 
 // Review lets time pass over the orders of a site that are done or verified:
 // repairs are confirmed, refused or closed (see [ticketing.Review]). now is the
 // wall (or estate) clock; call it every few seconds. It writes only when there
-// is something to write, and returns how many orders changed.
+// is something to write, and returns how many entries that were. Observe is not
+// called while the database is locked.
 func (s *Store) Review(ctx context.Context, site string, epoch uint32, now time.Time, r Reviewer) (int, error) {
 	now = now.UTC()
-	due, err := s.reviewable(ctx, s.read, site, now, &r)
-	if err != nil || len(due) == 0 {
+	seen := map[string]ticketing.Observation{} // of the orders that are due
+	orders, err := reviewable(ctx, s.read, site)
+	if err != nil {
 		return 0, err
 	}
-	changed := 0
+	for i := range orders {
+		o := &orders[i]
+		v := r.verification(o)
+		obs := r.Observe(o, v.Role)
+		if ticketing.Review(o, v, r.SignOff, obs, now) != nil {
+			seen[o.ID] = obs
+		}
+	}
+	if len(seen) == 0 {
+		return 0, nil
+	}
+	written := 0
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		changed = 0
+		written = 0
 		held, err := exists(ctx, tx, `UPDATE sites SET changes = changes + 1 WHERE site = $1 AND epoch = $2 RETURNING 1`, site, int64(epoch))
 		if err != nil {
 			return err
@@ -54,17 +67,22 @@ func (s *Store) Review(ctx context.Context, site string, epoch uint32, now time.
 			return ErrFenced
 		}
 		// Read again: what was due may have changed before the site was locked.
-		due, err := s.reviewable(ctx, tx, site, now, &r)
+		orders, err := reviewable(ctx, tx, site)
 		if err != nil {
 			return err
 		}
-		for i := range due {
-			o := &due[i]
-			for e := r.review(o, now); e != nil; e = r.review(o, now) {
+		for i := range orders {
+			o := &orders[i]
+			obs, due := seen[o.ID]
+			for due {
+				e := ticketing.Review(o, r.verification(o), r.SignOff, obs, now)
+				if e == nil {
+					break
+				}
 				if err := appendEntry(ctx, tx, o, e); err != nil {
 					return err
 				}
-				changed++
+				written++
 			}
 		}
 		return nil
@@ -72,20 +90,14 @@ func (s *Store) Review(ctx context.Context, site string, epoch uint32, now time.
 	if err != nil {
 		return 0, fmt.Errorf("review the orders of site %s: %w", site, err)
 	}
-	return changed, nil
+	return written, nil
 }
 
-func (s *Store) reviewable(ctx context.Context, q querier, site string, now time.Time, r *Reviewer) ([]ticketing.Order, error) {
+func reviewable(ctx context.Context, q querier, site string) ([]ticketing.Order, error) {
 	orders, err := collect(ctx, q, scanDoc[ticketing.Order],
 		`SELECT doc FROM orders WHERE site = $1 AND state IN ($2, $3) ORDER BY opened, id`, site, string(ticketing.Done), string(ticketing.Verified))
 	if err != nil {
 		return nil, fmt.Errorf("read the orders to review of site %s: %w", site, err)
 	}
-	due := orders[:0]
-	for _, o := range orders {
-		if r.review(&o, now) != nil {
-			due = append(due, o)
-		}
-	}
-	return due, nil
+	return orders, nil
 }

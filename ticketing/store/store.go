@@ -27,6 +27,7 @@ import (
 	_ "modernc.org/sqlite" // driver "sqlite"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/ticketing"
 )
 
 //go:embed migrations/*.sql
@@ -43,6 +44,11 @@ type Config struct {
 	// Warranty is how long after its end a closed order is re-opened when the
 	// same fault comes back to the same asset; 0 means never.
 	Warranty time.Duration
+	// Template says what to do about a fault class, nil for none: what it asks for
+	// has to be there before a job is done. A nil function asks for nothing.
+	Template func(faultClass string) *ticketing.Template
+	// FileBudget bounds the bytes of all attachments; 0 means 10 GB.
+	FileBudget int64
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
 }
@@ -56,7 +62,7 @@ type Store struct {
 	cfg     Config
 	write   *sql.DB
 	read    *sql.DB
-	sqlite  bool
+	sqlite  string // DSN of the SQLite database; "" on PostgreSQL
 	metrics *metrics
 }
 
@@ -64,6 +70,12 @@ type Store struct {
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Criticality == nil {
 		cfg.Criticality = func(string, string) devices.Criticality { return devices.NormalAsset }
+	}
+	if cfg.Template == nil {
+		cfg.Template = func(string) *ticketing.Template { return nil }
+	}
+	if cfg.FileBudget == 0 {
+		cfg.FileBudget = 10 << 30
 	}
 	s := &Store{cfg: cfg}
 	var err error
@@ -95,16 +107,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 //   - _txlock=immediate: a transaction takes the write lock when it begins; one
 //     that reads first and writes later could not be retried by busy_timeout
 func (s *Store) openSQLite(path string) (err error) {
-	s.sqlite = true
-	dsn := func(extra string) string {
-		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-		return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
-	}
-	if s.write, err = sql.Open("sqlite", dsn("&_txlock=immediate")); err != nil {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	s.sqlite = u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	if s.write, err = sql.Open("sqlite", s.sqlite+"&_txlock=immediate"); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn("&_pragma=query_only(1)")); err != nil {
+	if s.read, err = sql.Open("sqlite", s.sqlite+"&_pragma=query_only(1)"); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
@@ -127,7 +136,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if !s.sqlite {
+	if s.sqlite == "" {
 		// Several workers may start at once: one migrates, the others wait.
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {

@@ -26,9 +26,12 @@ var clocks = map[string]bool{
 	"Tick": true, "NewTicker": true, "NewTimer": true, "Sleep": true,
 }
 
-// orderless is the remark that allows a walk over a map: why its order reaches no
-// output. It stands on the line or on the one before.
-const orderless = "order does not matter:"
+// Remarks that allow what the test forbids, with the reason why it reaches no
+// output. They stand on the line or on the one before.
+const (
+	orderless = "order does not matter:"
+	guard     = "the clock is only a guard:"
+)
 
 func TestSameInputSameOutput(t *testing.T) {
 	var patterns []string
@@ -94,15 +97,18 @@ func load(t *testing.T, patterns ...string) []*gopackages.Package {
 
 // undetermined returns what in a file may give another output in another run.
 func undetermined(fset *token.FileSet, info *types.Info, f *ast.File) []string {
-	remarked := make(map[int]bool)
+	remarked := map[string]map[int]bool{orderless: {}, guard: {}}
 	for _, group := range f.Comments {
 		for _, c := range group.List {
-			if strings.Contains(c.Text, orderless) {
-				line := fset.Position(c.End()).Line
-				remarked[line], remarked[line+1] = true, true
+			for remark, lines := range remarked {
+				if strings.Contains(c.Text, remark) {
+					line := fset.Position(c.End()).Line
+					lines[line], lines[line+1] = true, true
+				}
 			}
 		}
 	}
+	excused := func(remark string, n ast.Node) bool { return remarked[remark][fset.Position(n.Pos()).Line] }
 	var findings []string
 	report := func(n ast.Node, what string) {
 		findings = append(findings, fmt.Sprintf("%s: %s", fset.Position(n.Pos()), what))
@@ -116,7 +122,7 @@ func undetermined(fset *token.FileSet, info *types.Info, f *ast.File) []string {
 		switch n := n.(type) {
 		case *ast.RangeStmt:
 			if tv, ok := info.Types[n.X]; ok && tv.Type != nil {
-				if _, isMap := tv.Type.Underlying().(*types.Map); isMap && !remarked[fset.Position(n.Pos()).Line] {
+				if _, isMap := tv.Type.Underlying().(*types.Map); isMap && !excused(orderless, n) && !sortedAfter(info, n, parents) && !copies(info, n) {
 					report(n, "walks over a map in random order; sort the keys, or say on the line \"// "+orderless+" why\"")
 				}
 			}
@@ -127,15 +133,15 @@ func undetermined(fset *token.FileSet, info *types.Info, f *ast.File) []string {
 			}
 			switch name := fn.Name(); fn.Pkg().Path() {
 			case "time":
-				if clocks[name] {
-					report(n, "reads the clock with time."+name+"; time is passed in")
+				if clocks[name] && !excused(guard, n) {
+					report(n, "reads the clock with time."+name+"; time is passed in, or say on the line \"// "+guard+" why\"")
 				}
 			case "math/rand/v2":
 				if !strings.HasPrefix(name, "New") {
 					report(n, "draws from a generator without a seed: rand."+name)
 				}
 			case "maps":
-				if (name == "Keys" || name == "Values" || name == "All") && !sorted(info, parents) && !remarked[fset.Position(n.Pos()).Line] {
+				if (name == "Keys" || name == "Values" || name == "All") && !sorted(info, parents) && !excused(orderless, n) {
 					report(n, "walks over a map in random order with maps."+name+"; use slices.Sorted, or say on the line \"// "+orderless+" why\"")
 				}
 			}
@@ -146,6 +152,98 @@ func undetermined(fset *token.FileSet, info *types.Info, f *ast.File) []string {
 	return findings
 }
 
+// sortedAfter reports whether the loop only collects into a slice that is sorted
+// later in the same block.
+func sortedAfter(info *types.Info, loop *ast.RangeStmt, parents []ast.Node) bool {
+	block, ok := parents[len(parents)-1].(*ast.BlockStmt)
+	if !ok {
+		return false
+	}
+	collected := make(map[types.Object]bool)
+	if !onlyAppends(info, loop.Body.List, collected) {
+		return false
+	}
+	for _, stmt := range block.List {
+		expr, ok := stmt.(*ast.ExprStmt)
+		if !ok || stmt.Pos() < loop.End() {
+			continue
+		}
+		if call, ok := expr.X.(*ast.CallExpr); ok && isSort(info, call) {
+			delete(collected, variable(info, call.Args[0]))
+		}
+	}
+	return len(collected) == 0
+}
+
+// onlyAppends reports whether statements do nothing but append to slices, maybe
+// under a condition, and notes the slices.
+func onlyAppends(info *types.Info, body []ast.Stmt, to map[types.Object]bool) bool {
+	for _, stmt := range body {
+		switch s := stmt.(type) {
+		case *ast.IfStmt:
+			if s.Else != nil || !onlyAppends(info, s.Body.List, to) {
+				return false
+			}
+		case *ast.AssignStmt:
+			call, ok := s.Rhs[0].(*ast.CallExpr)
+			if !ok || len(s.Lhs) != 1 || s.Tok != token.ASSIGN {
+				return false
+			}
+			if name, ok := call.Fun.(*ast.Ident); !ok || name.Name != "append" {
+				return false
+			}
+			v := variable(info, s.Lhs[0])
+			if v == nil {
+				return false
+			}
+			to[v] = true
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// copies reports whether the loop only fills another map, each key once.
+func copies(info *types.Info, loop *ast.RangeStmt) bool {
+	key, ok := loop.Key.(*ast.Ident)
+	if !ok || len(loop.Body.List) != 1 {
+		return false
+	}
+	assign, ok := loop.Body.List[0].(*ast.AssignStmt)
+	if !ok || len(assign.Lhs) != 1 {
+		return false
+	}
+	index, ok := assign.Lhs[0].(*ast.IndexExpr)
+	if !ok {
+		return false
+	}
+	_, isMap := info.Types[index.X].Type.Underlying().(*types.Map)
+	at, ok := index.Index.(*ast.Ident)
+	return isMap && ok && at.Name == key.Name
+}
+
+// isSort reports whether a call sorts its first argument by package slices.
+func isSort(info *types.Info, call *ast.CallExpr) bool {
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || len(call.Args) == 0 {
+		return false
+	}
+	fn, ok := info.Uses[sel.Sel].(*types.Func)
+	return ok && fn.Pkg() != nil && fn.Pkg().Path() == "slices" && strings.HasPrefix(fn.Name(), "Sort")
+}
+
+// variable is what an expression names: a variable, or a field.
+func variable(info *types.Info, e ast.Expr) types.Object {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return info.ObjectOf(e)
+	case *ast.SelectorExpr:
+		return info.ObjectOf(e.Sel)
+	}
+	return nil
+}
+
 // sorted reports whether the walk, whose call is the innermost parent, is the
 // argument of a function that sorts it.
 func sorted(info *types.Info, parents []ast.Node) bool {
@@ -153,13 +251,5 @@ func sorted(info *types.Info, parents []ast.Node) bool {
 		return false
 	}
 	outer, ok := parents[len(parents)-2].(*ast.CallExpr)
-	if !ok {
-		return false
-	}
-	sel, ok := outer.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return false
-	}
-	fn, ok := info.Uses[sel.Sel].(*types.Func)
-	return ok && fn.Pkg() != nil && fn.Pkg().Path() == "slices" && strings.HasPrefix(fn.Name(), "Sorted")
+	return ok && isSort(info, outer)
 }

@@ -74,7 +74,7 @@ var technologies = []struct {
 	in   []string
 	why  string
 }{
-	{"github.com/nats-io", []string{"devices/journal/..."}, "nobody but the journal knows that it is NATS"},
+	{"github.com/nats-io", []string{"devices/journal/...", "devices/mqtt/broker"}, "nobody but the journal and the embedded broker knows that it is NATS"},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"devices/mqtt/...", "devices/simulator/...", "cmd/..."},
 		"who speaks MQTT is the receiver and what plays a device"},
 	{"github.com/influxdata/influxdb-client-go", []string{"devices/history/..."}, "history is the only writer to InfluxDB"},
@@ -95,7 +95,7 @@ var technologies = []struct {
 // and return values.
 var outside = []string{
 	"net", "net/http", "os", "os/exec", "os/signal", "io/ioutil", "database/sql",
-	"github.com/prometheus/client_golang", "github.com/spf13", "log/slog",
+	"github.com/spf13", "log/slog",
 }
 
 var core = []string{

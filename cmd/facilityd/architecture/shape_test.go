@@ -2,11 +2,16 @@ package architecture
 
 import (
 	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -20,16 +25,6 @@ var topLevel = regexp.MustCompile(`^(cmd|devices|rules|ticketing|configs|go\.mod
 
 // empty names say nothing about what a package is for.
 var empty = regexp.MustCompile(`^(util|utils|common|helper|helpers|misc|types|model|models|core|base|shared|internal|pkg|lib|manager|service)$`)
-
-// tests must run, and wait for a condition instead of for a time.
-var testSins = []struct {
-	pattern    *regexp.Regexp
-	inFakeTime bool // allowed under testing/synctest
-	why        string
-}{
-	{regexp.MustCompile(`\.(Skip|SkipNow|Skipf)\(`), false, "a test that did not run proves nothing; make what it needs part of the test command"},
-	{regexp.MustCompile(`\btime\.Sleep\(`), true, "poll for the condition, or use testing/synctest"},
-}
 
 // tracked returns the files of the repository as git knows them, new ones too,
 // or what lies there when this is no repository.
@@ -98,24 +93,45 @@ func TestFilesAreShort(t *testing.T) {
 	}
 }
 
+// TestTestsRunAndDoNotWaitByTheClock forbids tests that skip, and those that hope
+// that something has happened after a while. A short sleep between two looks at a
+// condition is a loop's, and under testing/synctest no sleep takes time.
 func TestTestsRunAndDoNotWaitByTheClock(t *testing.T) {
 	dir := root(t)
 	for _, file := range tracked(t) {
-		// This file names what it forbids.
-		if !strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, "architecture/shape_test.go") {
+		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, file))
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, filepath.Join(dir, file), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fakeTime := bytes.Contains(text, []byte(`"testing/synctest"`))
-		for i, line := range strings.Split(string(text), "\n") {
-			for _, sin := range testSins {
-				if sin.pattern.MatchString(line) && !(sin.inFakeTime && fakeTime) {
-					t.Errorf("%s:%d: %s: %s", file, i+1, strings.TrimSpace(line), sin.why)
+		fakeTime := slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
+		loops := 0
+		var ends []token.Pos
+		ast.Inspect(f, func(n ast.Node) bool {
+			for n != nil && len(ends) > 0 && n.Pos() >= ends[len(ends)-1] {
+				ends = ends[:len(ends)-1]
+				loops--
+			}
+			switch n := n.(type) {
+			case *ast.ForStmt:
+				loops++
+				ends = append(ends, n.End())
+			case *ast.SelectorExpr:
+				at := file + ":" + strconv.Itoa(fset.Position(n.Pos()).Line)
+				of, _ := n.X.(*ast.Ident)
+				switch n.Sel.Name {
+				case "Skip", "SkipNow", "Skipf":
+					t.Errorf("%s skips: a test that did not run proves nothing; make what it needs part of the test command", at)
+				case "Sleep":
+					if of != nil && of.Name == "time" && loops == 0 && !fakeTime {
+						t.Errorf("%s waits by the clock: poll for the condition, or use testing/synctest", at)
+					}
 				}
 			}
-		}
+			return true
+		})
 	}
 }

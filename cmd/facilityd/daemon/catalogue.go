@@ -30,8 +30,7 @@ func (c *catalogue) current(site string) *configs.Bundle {
 	return c.now[site]
 }
 
-// adopt keeps a configuration under its hash, so that records may name it, and
-// makes it the current one.
+// adopt keeps a configuration under its hash, so that records may name it.
 func (c *catalogue) adopt(ctx context.Context, b *configs.Bundle, epoch uint32) error {
 	bucket, err := c.journal.Bucket(ctx, b.Site.ID)
 	if err != nil {
@@ -48,9 +47,15 @@ func (c *catalogue) adopt(ctx context.Context, b *configs.Bundle, epoch uint32) 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now[b.Site.ID] = b
 	c.known[b.Site.ID+"/"+b.Hash] = b
 	return nil
+}
+
+// enforce makes an adopted configuration the current one.
+func (c *catalogue) enforce(b *configs.Bundle) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now[b.Site.ID] = b
 }
 
 // byHash returns a configuration that a record or a checkpoint names.

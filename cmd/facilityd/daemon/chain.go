@@ -335,6 +335,17 @@ func (c *chain) stats() profile.Stats {
 	return d.Stats()
 }
 
+// coverage is what the site receives and does not map.
+func (c *chain) coverage() profile.Coverage {
+	c.mu.Lock()
+	d := c.decoder
+	c.mu.Unlock()
+	if d == nil {
+		return profile.Coverage{}
+	}
+	return d.Coverage()
+}
+
 func (c *chain) progress() progress {
 	c.mu.Lock()
 	defer c.mu.Unlock()

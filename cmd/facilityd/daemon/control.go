@@ -2,15 +2,20 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/facilityd/facilityd/devices/profile"
 )
 
 // The control socket is how commands on the same machine talk to the running
@@ -44,6 +49,14 @@ func (c *control) open(d *Daemon, opened *closers) error {
 		if err := d.Reload(r.Context()); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
+	})
+	mux.HandleFunc("POST /coverage", func(w http.ResponseWriter, _ *http.Request) {
+		var sum profile.Coverage
+		for _, site := range slices.Sorted(maps.Keys(d.chains)) {
+			sum.Add(d.chains[site].coverage())
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(sum) // the reader is gone when this fails
 	})
 	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
 		counted := &countingWriter{w: w}

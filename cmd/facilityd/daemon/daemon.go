@@ -20,6 +20,7 @@ import (
 	"github.com/facilityd/facilityd/configs/diag"
 	shippedprofiles "github.com/facilityd/facilityd/configs/profiles"
 	shippedrules "github.com/facilityd/facilityd/configs/rules"
+	"github.com/facilityd/facilityd/configs/templates"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/history"
 	"github.com/facilityd/facilityd/devices/journal"
@@ -56,15 +57,18 @@ type Daemon struct {
 	ready   chan struct{} // closed when everything listens
 	journal *journal.Journal
 	orders  *store.Store
-	configs *catalogue
-	writers map[string]*journal.Writer
-	chains  map[string]*chain
-	inbound inbound
-	influx  *history.Config // of each site's writer; nil without InfluxDB
-	outlets []*historian
-	board   listener
-	control control
+	// templates say what to do about a fault class, by its id.
+	templates templates.Set
+	configs   *catalogue
+	writers   map[string]*journal.Writer
+	chains    map[string]*chain
+	inbound   inbound
+	influx    *history.Config // of each site's writer; nil without InfluxDB
+	outlets   []*historian
+	board     listener
+	control   control
 
+	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
 	lastReload error
 	reloadAt   time.Time
@@ -202,6 +206,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, c := range d.chains {
 		start(&work, func() error { return c.run(workCtx) })
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
+		start(&work, func() error { return d.reviewOrders(workCtx, c) })
 	}
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
@@ -212,6 +217,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	start(&work, func() error { return d.board.serve(workCtx) })
 	start(&work, func() error { return d.control.serve(workCtx) })
+	start(&feed, func() error { return d.watch(feedCtx) })
 	d.announce()
 	close(d.ready)
 
@@ -253,7 +259,12 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 	opened.add("journal", d.journal.Close)
 
 	d.configs = newCatalogue(d.journal)
-	d.orders, err = store.Open(ctx, store.Config{URL: databaseURL(&s.Settings), Criticality: d.criticality, Registerer: d.registry})
+	if err := d.loadTemplates(); err != nil {
+		return err
+	}
+	d.orders, err = store.Open(ctx, store.Config{
+		URL: databaseURL(&s.Settings), Criticality: d.criticality, Template: d.template, Warranty: warranty, Registerer: d.registry,
+	})
 	if err != nil {
 		return err
 	}
@@ -291,6 +302,7 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 	if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
 		return err
 	}
+	d.configs.enforce(b)
 	c := &chain{
 		site: site, log: d.log.With("site", site), journal: d.journal, orders: d.orders, configs: d.configs,
 		now: w.Now, metrics: d.metrics, calls: make(chan func()), done: make(chan struct{}),

@@ -164,29 +164,54 @@ func (in *inbound) publish(ctx context.Context, d *Daemon, c connection) error {
 		return nil
 	}
 	var p *mqtt.Publisher
+	send := func(a profile.Action) {
+		if p == nil {
+			at := c.broker
+			at.ClientID += "-publisher"
+			var err error
+			if p, err = mqtt.NewPublisher(ctx, mqtt.PublisherConfig{Broker: at, Metrics: in.metrics}); err != nil {
+				d.log.Warn("cannot publish for a profile", "profile", a.Profile, "topic", a.Topic, "error", err)
+				return
+			}
+		}
+		if err := p.Publish(ctx, a.Topic, a.Payload, false); err != nil {
+			d.log.Warn("cannot publish for a profile", "profile", a.Profile, "topic", a.Topic, "error", err)
+		}
+	}
+	repeated := make(map[string]repeat) // by topic: what keeps a device publishing
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			if p != nil {
-				return p.Close(context.Background())
+				return p.Close(context.WithoutCancel(ctx))
 			}
 			return nil
 		case a := <-queue:
-			if p == nil {
-				at := c.broker
-				at.ClientID += "-publisher"
-				var err error
-				if p, err = mqtt.NewPublisher(ctx, mqtt.PublisherConfig{Broker: at, Metrics: in.metrics}); err != nil {
-					d.log.Warn("cannot publish for a profile", "profile", a.Profile, "topic", a.Topic, "error", err)
-					continue
-				}
+			send(a)
+			if a.Every > 0 && len(repeated) < maxRepeated {
+				repeated[a.Topic] = repeat{a, time.Now().Add(a.Every)}
 			}
-			if err := p.Publish(ctx, a.Topic, a.Payload, false); err != nil {
-				d.log.Warn("cannot publish for a profile", "profile", a.Profile, "topic", a.Topic, "error", err)
+		case now := <-ticker.C:
+			for topic, r := range repeated {
+				if now.After(r.due) {
+					send(r.action)
+					repeated[topic] = repeat{r.action, now.Add(r.action.Every)}
+				}
 			}
 		}
 	}
 }
+
+// repeat is an action that is published again and again.
+type repeat struct {
+	action profile.Action
+	due    time.Time
+}
+
+// maxRepeated bounds them: one per gateway, of which a broker has few.
+const maxRepeated = 1000
 
 // lines say how devices reach the broker and what is read.
 func (in *inbound) lines() []string {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -197,7 +198,11 @@ func (d *Daemon) source(name, site string) board.SourceAccount {
 // Status is how the daemon is.
 func (d *Daemon) Status() board.Status {
 	d.mu.Lock()
-	s := board.Status{Version: d.opts.Version, Started: d.started.UTC(), ReloadAt: d.reloadAt}
+	clock := d.opts.Settings.Clock
+	s := board.Status{
+		Version: d.opts.Version, Started: d.started.UTC(), ReloadAt: d.reloadAt,
+		Clock: board.DaemonClock{Kind: clock.Kind, Factor: clock.Factor, Now: d.Now()},
+	}
 	if d.lastReload != nil {
 		s.ReloadError = d.lastReload.Error()
 	}
@@ -250,4 +255,52 @@ func (d *Daemon) notReady() error {
 		}
 	}
 	return d.inbound.notConnected()
+}
+
+// strangersShown bounds the topics that nothing reads: a shared broker may have
+// thousands.
+const strangersShown = 50
+
+// Strangers are devices that a profile reads and nobody adopted, and topics that
+// no profile reads, with the one that would fit best.
+func (d *Daemon) Strangers(site string) (out []board.Stranger) {
+	c := d.chains[site]
+	if c == nil {
+		return nil
+	}
+	seen := c.coverage()
+	for _, s := range seen.Seen {
+		out = append(out, board.Stranger{
+			Site: site, ID: s.ID, Profile: s.Profile, Class: s.Class, Topic: s.Topic, Messages: s.Messages, Adoptable: true,
+		})
+	}
+	profiles, shown := d.configs.current(site).Profiles, 0
+	for _, u := range seen.Unmapped {
+		if u.Profile != "" || shown == strangersShown {
+			continue
+		}
+		shown++
+		s := board.Stranger{Site: site, ID: u.Name, Topic: u.Name, Messages: u.Count}
+		if fits := profiles.Fits(u.Name, u.Sample); len(fits) > 0 {
+			s.Profile = fits[0].Profile
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Adopt makes a stranger known: the journal tells decoder and rules.
+func (d *Daemon) Adopt(ctx context.Context, a board.Adoption, by string, at time.Time) error {
+	w := d.writers[a.Site]
+	if w == nil {
+		return fmt.Errorf("adopt %s: there is no site %q", a.Device, a.Site)
+	}
+	_, err := w.Fact(ctx, devices.Fact{
+		ID: "adopt/" + a.Site + "/" + a.Device + "/" + a.Asset, Kind: devices.FactAdopted,
+		Device: a.Device, Asset: a.Asset, By: by, At: at,
+	})
+	if err != nil {
+		return fmt.Errorf("adopt %s: %w", a.Device, err)
+	}
+	return nil
 }

@@ -11,6 +11,8 @@ import (
 // the error is shown in the log, on the board and as a metric. Other settings
 // take effect at the next start.
 func (d *Daemon) Reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	err := d.reload(ctx)
 	d.mu.Lock()
 	d.lastReload, d.reloadAt = err, d.now()
@@ -62,6 +64,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("site %s: the new configuration cannot be journaled: %w", b.Site.ID, err)
 		}
+		d.configs.enforce(b)
 		changed++
 	}
 	d.log.Info("configuration reloaded", "sites_changed", changed)

@@ -45,6 +45,9 @@ func Build(dir string) (string, error) {
 
 // Daemon is a run of the program that serves until it is stopped or killed.
 type Daemon struct {
+	// Token is the person's that requests are made with, "" for nobody's.
+	Token string
+
 	tb      testing.TB
 	program string
 	args    []string
@@ -219,21 +222,56 @@ func (l *lockedLog) Write(p []byte) (int, error) {
 	return l.log.Write(p)
 }
 
-var client = &http.Client{Timeout: 30 * time.Second}
+// A redirect is an answer like others.
+var client = &http.Client{
+	Timeout:       30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
 
 // get asks the board's listener.
 func (d *Daemon) get(path string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, d.Address("board")+path, nil)
+	resp, body, err := d.ask(http.MethodGet, path, nil, nil)
 	if err != nil {
 		return 0, nil, err
+	}
+	return resp.StatusCode, body, nil
+}
+
+// ask makes one request of the board's listener and reads the whole answer.
+func (d *Daemon) ask(method, path string, head http.Header, in []byte) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(context.Background(), method, d.Address("board")+path, bytes.NewReader(in))
+	if err != nil {
+		return nil, nil, err
+	}
+	if head != nil {
+		req.Header = head
+	}
+	if d.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	body, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, body, err
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, err
+}
+
+// Command gives a command to an order, as a person's program would, and returns
+// the answer.
+func (d *Daemon) Command(order, verb, key string, body map[string]any) (*http.Response, []byte) {
+	d.tb.Helper()
+	in, err := json.Marshal(body)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	head := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {key}}
+	resp, answer, err := d.ask(http.MethodPost, "/api/v1/work-orders/"+order+"/"+verb, head, in)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return resp, answer
 }
 
 // Get reads a JSON answer of the API.

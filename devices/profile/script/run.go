@@ -171,6 +171,7 @@ func (r *Runner) guarded(f func() error) error {
 		done <- err
 	}()
 	stuck := make(chan struct{})
+	// the clock is only a guard: it says when to look at the processor time spent
 	watch := time.AfterFunc(firstLook, func() { r.watch(turn, stuck) })
 	var err error
 	select {
@@ -233,7 +234,7 @@ const (
 // is a part: a machine that stands still, or gives the process no time, must not
 // make a message fail that a replay decodes.
 func (r *Runner) watch(turn uint64, stuck chan<- struct{}) {
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(lookEvery) // the clock is only a guard: as above
 	defer look.Stop()
 	start, base := processorTime(), heap()
 	for ; ; <-look.C {

@@ -320,7 +320,7 @@ func (m *message) deviceBirth(name string) error {
 
 func (n *node) size() int {
 	sum := len(n.own.byName)
-	for _, d := range n.devices {
+	for _, d := range n.devices { // order does not matter: a sum is the same in any
 		sum += len(d.table.byName) + 1
 	}
 	return sum

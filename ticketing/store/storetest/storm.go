@@ -38,8 +38,9 @@ func Storm(t *testing.T, s *store.Store, seed uint64, n int) {
 	for w := range workers {
 		mine := order[w*len(order)/workers : (w+1)*len(order)/workers]
 		r := rand.New(rand.NewPCG(seed, uint64(100+w)))
+		theirs := r.Uint64()
 		wg.Go(func() { deliver(t, s, r, steps, mine) })
-		wg.Go(func() { people(t, s, r.Uint64(), fmt.Sprintf("person-%d", w), n/40) })
+		wg.Go(func() { people(t, s, theirs, fmt.Sprintf("person-%d", w), n/40) })
 	}
 	wg.Wait()
 	CheckWhole(t, s)
@@ -109,6 +110,7 @@ func people(t *testing.T, s *store.Store, seed uint64, who string, n int) {
 			Verb: verbs[r.IntN(len(verbs))], Order: o.ID, By: who, Via: "api", Key: fmt.Sprint(i), Version: o.Version, Arrived: T0.Add(2 * time.Hour), Text: "x",
 			Reason: []string{"parts", "false_alarm", "it drips"}[r.IntN(3)], Person: "nobody", Into: page.Items[r.IntN(len(page.Items))].ID,
 			Value: &ticketing.Measurement{Name: "current", Value: 1}, Cleared: r.IntN(2) == 0,
+			Attachment: &ticketing.Attachment{Hash: fmt.Sprint(r.IntN(20)), Role: "photo", Type: "image/png", Size: 1}, Content: []byte{1},
 		}
 		first, _, err := s.Command(ctx, c)
 		if err != nil {

@@ -78,7 +78,7 @@ var cases = []struct {
 }{
 	{"an episode opens an order with its evidence", (*env).opens},
 	{"a second episode of the fault joins the open order", (*env).joins},
-	{"another fault class of the asset is another order", (*env).otherClass},
+	{"PAINS 6: an order for each asset and fault class, none for a group", (*env).otherClass},
 	{"a batch that comes again changes nothing", (*env).again},
 	{"a worker that lost the site writes nothing", (*env).fenced},
 	{"silence and clearing leave the order open", (*env).silence},
@@ -89,8 +89,9 @@ var cases = []struct {
 	{"what rules must know is queued with its cause", (*env).facts},
 	{"a fault that returns within the warranty re-opens its order", (*env).warranty},
 	{"time confirms a repair and closes the order, and the warranty re-opens it", (*env).review},
+	{"a fault that comes three times in 30 days is a problem", (*env).problems},
 	{"merging moves the open episodes", (*env).merge},
-	{"lists page without gaps and open items are never hidden by a time filter", (*env).pages},
+	{"PAINS 20: lists page without gaps and open items are never hidden by a time filter", (*env).pages},
 	{"tokens are hashed, replaced and revoked", (*env).tokens},
 }
 
@@ -233,9 +234,11 @@ func (e *env) joins() {
 func (e *env) otherClass() {
 	second := Step("pump-1", "pump.bearing", 10, 10, rules.Active, rules.Medium)
 	second.Ordinal = 1
-	e.apply(Step("pump-1", "motor.overload", 10, 10, rules.Active, rules.Medium), second)
-	if n := len(allOrders(e, e.s)); n != 2 {
-		e.Errorf("%d orders, want 2", n)
+	e.apply(Step("pump-1", "motor.overload", 10, 10, rules.Active, rules.Medium), second,
+		Step("pump-2", "motor.overload", 11, 11, rules.Active, rules.Medium), Step("pump-3", "motor.overload", 12, 12, rules.Active, rules.Medium),
+		Step("pump-3", "motor.overload", 12, 13, rules.Active, rules.High))
+	if n := len(allOrders(e, e.s)); n != 4 {
+		e.Errorf("three pumps, one of them with two faults, made %d orders, want 4", n)
 	}
 }
 
@@ -381,7 +384,7 @@ func (e *env) facts() {
 	e.apply(Step("lift-1", "lift.entrapment", 10, 10, rules.Active, rules.Critical))
 	o := e.one()
 	o = e.must(o, ticketing.Command{Verb: ticketing.DoArrive})
-	o = e.must(o, ticketing.Command{Verb: ticketing.DoDone, Cleared: true, Text: "two people freed"})
+	e.must(o, ticketing.Command{Verb: ticketing.DoDone, Cleared: true, Text: "two people freed"})
 	facts, err := e.s.PendingFacts(e.ctx, "demo", 10)
 	if err != nil {
 		e.Fatal(err)
@@ -464,6 +467,23 @@ func (e *env) review() {
 	e.apply(Step("pump-1", "motor.overload", later, later, rules.Active, rules.Medium))
 	if n := len(allOrders(e, e.s)); n != 2 {
 		e.Errorf("after the warranty there are %d orders, want a new one", n)
+	}
+}
+
+func (e *env) problems() {
+	day := uint64((24 * time.Hour).Seconds())
+	for i, at := range []uint64{10, 20 * day, 29 * day, 45 * day} {
+		e.apply(Step("pump-1", "motor.overload", at, at, rules.Active, rules.Medium), Step("pump-1", "motor.overload", at, at+5, rules.Cleared, rules.Medium))
+		e.apply(Step("pump-2", "motor.overload", at+7, at+7, rules.Active, rules.Medium)) // one order that only goes on
+		for _, o := range allOrders(e, e.s) {
+			if o.Asset == "pump-1" && o.State == ticketing.Open {
+				e.must(o, ticketing.Command{Verb: ticketing.DoCancel, Reason: "false_alarm", Arrived: T0.Add(time.Duration(at+60) * time.Second)})
+			}
+		}
+		list, err := e.s.Problems(e.ctx, "demo", "", "", T0.Add(time.Duration(at+100)*time.Second))
+		if want := map[int]int{2: 3, 3: 3}[i]; err != nil || want == 0 && len(list) != 0 || want > 0 && (len(list) != 1 || list[0].Count != want || list[0].Asset != "pump-1") {
+			e.Errorf("after %d orders the problems are %+v, %v", i+1, list, err)
+		}
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 type table map[string]int
 
 func clock() (time.Time, time.Duration) {
-	now := time.Now()               // want
-	since := time.Since(now)        // want
+	now := time.Now()        // want
+	since := time.Since(now) // want
+	// the clock is only a guard: against what hangs
+	limit := time.After(time.Hour)
+	<-limit
 	fixed := time.Unix(0, 0)        // a time that was passed in
 	return fixed, since + time.Hour // a duration is no clock
 }
@@ -32,6 +35,21 @@ func walk(t table) (keys []string, sum int) {
 	for k := range maps.Keys(t) { // want
 		keys = append(keys, k)
 	}
+	other := make(table)
+	for k, v := range t {
+		other[k] = v + 1
+	}
+	var some, rest []string
+	for k, v := range other {
+		if v > 1 {
+			some = append(some, k)
+		}
+	}
+	for k := range other { // want
+		rest = append(rest, k)
+	}
+	slices.Sort(some)
+	keys = append(keys, slices.Concat(some, rest)...)
 	keys = append(keys, slices.Sorted(maps.Keys(t))...)
 	keys = append(keys, slices.Collect(maps.Keys(t))...) // want
 	return keys, sum

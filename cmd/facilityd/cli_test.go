@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+// TestScripts pins what the commands print and how they end, a topic a script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			return os.WriteFile(filepath.Join(env.WorkDir, "flow.csv"), stepOfFlow(), 0o644)
+		},
+	})
+}
+
+// stepOfFlow is a table of a flow that is steady for 500 s and then is not.
+func stepOfFlow() []byte {
+	chance := rand.New(rand.NewPCG(1, 0))
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	table := []byte("time,flow\n")
+	for i := range 600 {
+		flow := 10 + 0.2*chance.NormFloat64()
+		if i >= 500 {
+			flow += 6
+		}
+		table = fmt.Appendf(table, "%s,%.3f\n", at.Add(time.Duration(i)*time.Second).Format(time.RFC3339), flow)
+	}
+	return table
+}
+
+// TestExamplesCanBeTyped parses every line of every help text that begins like a
+// command: the command and its flags exist.
+func TestExamplesCanBeTyped(t *testing.T) {
+	parsed := 0
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short text is %q", cmd.CommandPath(), cmd.Short)
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			_, typed, ok := strings.Cut(" "+strings.TrimSpace(line), " facilityd ")
+			if !ok || !strings.HasPrefix(line, "  ") {
+				continue
+			}
+			typed, _, _ = strings.Cut(typed, "   ") // what it does stands behind
+			typed, _, _ = strings.Cut(typed, " > ")
+			named, args, err := rootCommand().Find(strings.Fields(strings.ReplaceAll(typed, `"Li Na"`, "Li-Na")))
+			if err == nil {
+				err = named.ParseFlags(args)
+			}
+			if err == nil {
+				err = named.ValidateArgs(named.Flags().Args())
+			}
+			if err != nil || !named.HasParent() {
+				t.Errorf("%s teaches %q: %v", cmd.CommandPath(), typed, err)
+			}
+			parsed++
+		}
+	}
+	walk(rootCommand())
+	if parsed < 12 {
+		t.Errorf("only %d examples were found", parsed)
+	}
+}

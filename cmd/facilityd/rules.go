@@ -1,0 +1,240 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/facilityd/facilityd/configs/diag"
+	shipped "github.com/facilityd/facilityd/configs/rules"
+	"github.com/facilityd/facilityd/rules"
+	"github.com/facilityd/facilityd/rules/scenario"
+)
+
+func rulesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "Check and test rules before they page anybody",
+	}
+	cmd.AddCommand(rulesCheckCommand(), rulesTestCommand(), rulesFunctionsCommand())
+	return cmd
+}
+
+func rulesCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [FILE|DIR…]",
+		Short: "Look for rules that cannot mean what they say",
+		Long: `Loads rule files and tries their conditions out: a threshold that is never true,
+a clear condition that holds together with it or never, severities the wrong way
+round. Without arguments the shipped rules are checked.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, list, err := readRules(args)
+			if err != nil {
+				return err
+			}
+			if set != nil {
+				list = append(list, set.Check(rules.CheckOptions{})...)
+				list.Sort()
+			}
+			if err := list.Print(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			if list.HasErrors() {
+				return exitError{}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d rules, no errors\n", len(set.Rules))
+			return nil
+		},
+	}
+}
+
+func rulesTestCommand() *cobra.Command {
+	var mutate bool
+	var only []string
+	cmd := &cobra.Command{
+		Use:   "test [FILE|DIR…]",
+		Short: "Run the tests that rules carry, and those made from them",
+		Long: `Runs every test of every rule in the live engine, and the courses made from it:
+gaps, duplicates, messages out of order, irregular sampling, equipment off,
+start-up, missing roles, values at the limits. With --mutate each rule is changed
+in small ways, and changes that no test notices are listed. Without arguments the
+shipped rules are tested.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, list, err := readRules(args)
+			if err != nil {
+				return err
+			}
+			if set == nil {
+				_ = list.Print(cmd.OutOrStdout())
+				return exitError{}
+			}
+			chosen := slices.DeleteFunc(slices.Clone(set.Rules), func(r *rules.Rule) bool {
+				return len(only) > 0 && !slices.Contains(only, r.ID)
+			})
+			if len(chosen) == 0 {
+				return fmt.Errorf("no rule is named %s", strings.Join(only, ", "))
+			}
+			good, err := testRules(cmd.OutOrStdout(), chosen)
+			if err != nil {
+				return err
+			}
+			if mutate {
+				files, err := ruleFiles(args)
+				if err != nil {
+					return err
+				}
+				if err := mutateRules(cmd.OutOrStdout(), files, chosen); err != nil {
+					return err
+				}
+			}
+			if !good {
+				return exitError{}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&mutate, "mutate", false, "change rules and list what no test notices")
+	cmd.Flags().StringSliceVar(&only, "rule", nil, "test this rule only (may be repeated)")
+	return cmd
+}
+
+// testRules runs rules on all cores and prints a line for each, in their order.
+func testRules(out io.Writer, list []*rules.Rule) (good bool, err error) {
+	results := make([]scenario.Result, len(list))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for k, r := range list {
+		g.Go(func() error { results[k] = scenario.Run(r); return nil })
+	}
+	if err := g.Wait(); err != nil {
+		return false, err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	failed, untested := 0, 0
+	for k, res := range results {
+		verdict := "ok"
+		switch {
+		case len(res.Failures) > 0:
+			verdict = "FAILED"
+			failed++
+		case len(list[k].Scenarios) == 0:
+			verdict = "no tests"
+			untested++
+		}
+		kinds := make([]string, len(res.Ran))
+		for j, kind := range res.Ran {
+			kinds[j] = string(kind)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", res.Rule, verdict, strings.Join(kinds, ", "))
+	}
+	if err := w.Flush(); err != nil {
+		return false, err
+	}
+	for _, res := range results {
+		for _, f := range res.Failures {
+			fmt.Fprintln(out, f)
+		}
+	}
+	fmt.Fprintf(out, "%d rules, %d failed, %d without tests\n", len(list), failed, untested)
+	return failed == 0, nil
+}
+
+func mutateRules(out io.Writer, files []rules.File, list []*rules.Rule) error {
+	mutants := make([][]scenario.Mutant, len(list))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for k, r := range list {
+		f := files[slices.IndexFunc(files, func(f rules.File) bool { return f.Name == r.File })]
+		g.Go(func() (err error) { mutants[k], err = scenario.Mutate(f, r); return err })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	killed, total := 0, 0
+	for _, ms := range mutants {
+		for _, m := range ms {
+			total++
+			if m.Killed {
+				killed++
+				continue
+			}
+			fmt.Fprintf(out, "not noticed: %s: %s\n", m.Rule, m.Change)
+		}
+	}
+	fmt.Fprintf(out, "%d of %d changes noticed (%.1f %%)\n", killed, total, 100*float64(killed)/float64(max(total, 1)))
+	return nil
+}
+
+func rulesFunctionsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "functions",
+		Short: "List the functions of the rule language",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), rules.Describe())
+			return err
+		},
+	}
+}
+
+// readRules loads the files and directories named, or the shipped rules.
+func readRules(args []string) (*rules.Set, diag.List, error) {
+	files, err := ruleFiles(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, list := rules.Load(files, rules.LoadOptions{})
+	return set, list, nil
+}
+
+func ruleFiles(args []string) ([]rules.File, error) {
+	if len(args) == 0 {
+		return rulesIn(shipped.FS, "")
+	}
+	var out []rules.File
+	for _, a := range args {
+		info, err := os.Stat(a)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		if info.IsDir() {
+			files, err := rulesIn(os.DirFS(a), a)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, files...)
+			continue
+		}
+		data, err := os.ReadFile(a)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		out = append(out, rules.File{Name: a, Data: data})
+	}
+	return out, nil
+}
+
+func rulesIn(dir fs.FS, under string) ([]rules.File, error) {
+	names, err := fs.Glob(dir, "*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	var out []rules.File
+	for _, n := range names {
+		data, err := fs.ReadFile(dir, n)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		out = append(out, rules.File{Name: filepath.Join(under, n), Data: data})
+	}
+	return out, nil
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func runRules(args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := rulesCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+const ownRule = `rules:
+  - id: own
+    title: {en: Own, zh: 自定义}
+    class: pump
+    fault_class: pump.bearing
+    source: {text: ours, mark: j}
+    severity: low
+    when: bearing_temp > 70 °C
+    clear: bearing_temp < 75 °C
+    tests:
+      - {name: hot, every: 1m, inputs: {bearing_temp: 50*5 90*5}, expect: {6m: none}}
+`
+
+func TestRulesCommands(t *testing.T) {
+	if out, err := runRules("check"); err != nil || !strings.Contains(out, "rules, no errors") {
+		t.Errorf("check of the shipped rules: %v\n%s", err, out)
+	}
+	if out, err := runRules("test", "--rule", "bearing-hot"); err != nil || !strings.Contains(out, "1 rules, 0 failed, 0 without tests") {
+		t.Errorf("test of one shipped rule: %v\n%s", err, out)
+	}
+	file := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(file, []byte(ownRule), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runRules("check", file); err == nil || !strings.Contains(out, "own.yaml:2:1: error: rule own: low would end while it starts") {
+		t.Errorf("check of a wrong rule: %v\n%s", err, out)
+	}
+	if out, err := runRules("test", file); err == nil || !strings.Contains(out, `rule own, test "hot" (written): at 6m0s the episode is low, it should be none`) {
+		t.Errorf("test of a wrong rule: %v\n%s", err, out)
+	}
+	if out, err := runRules("functions"); err != nil || !strings.Contains(out, "silent(3, 5m)") {
+		t.Errorf("functions: %v\n%s", err, out)
+	}
+}

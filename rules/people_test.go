@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/facilityd/facilityd/devices"
+)
+
+func TestCancelledIsShelvedUntilThen(t *testing.T) {
+	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak"))
+	d := b.device("s", "sensor", time.Minute, "water_leak")
+	b.say(d, 0, 0, "water_leak", true)
+	b.want("water.leak s active condition_held high onset=0s at=0s leak")
+	f := devices.Fact{ID: "1", Kind: devices.FactCancelled, Asset: "s", FaultClass: "water.leak", By: "li", Until: epoch.Add(10 * time.Minute)}
+	b.fact(time.Minute, f)
+	b.fact(time.Minute, f) // the same fact twice is one
+	for m := 2; m < 12; m++ {
+		b.say(d, time.Duration(m)*time.Minute, 0, "water_leak", true)
+	}
+	b.want("water.leak s cleared cancelled high onset=0s at=1m0s leak",
+		"water.leak s active condition_held high onset=45s at=10m0s leak")
+	// Without an end it is quiet until the condition was false once.
+	b.fact(12*time.Minute, devices.Fact{ID: "2", Kind: devices.FactCancelled, Asset: "s", FaultClass: "water.leak", By: "li"})
+	for m := 13; m < 30; m++ {
+		b.say(d, time.Duration(m)*time.Minute, 0, "water_leak", m != 20)
+	}
+	b.want("water.leak s cleared cancelled high onset=45s at=12m0s leak",
+		"water.leak s active condition_held high onset=21m0s at=21m0s leak")
+}
+
+func TestNothingOpensWhileATechnicianIsThere(t *testing.T) {
+	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak"),
+		rule("gas", "any", "gas.leak", "severity: critical\nwhen: gas_concentration > 25 %LEL"))
+	d := b.device("s", "sensor", time.Minute, "water_leak", "gas_concentration")
+	b.say(d, 0, 0, "water_leak", false, "gas_concentration", 0.0)
+	b.fact(time.Minute, devices.Fact{ID: "1", Kind: devices.FactCheckedIn, Asset: "s", By: "li"})
+	b.say(d, 2*time.Minute, 0, "water_leak", true, "gas_concentration", 0.0)
+	b.say(d, 3*time.Minute, 0, "water_leak", true, "gas_concentration", 50.0)
+	b.want("gas.leak s active condition_held critical onset=3m0s at=3m0s gas") // danger is danger
+	b.fact(5*time.Minute, devices.Fact{ID: "2", Kind: devices.FactCheckedOut, Asset: "s", By: "li"})
+	b.say(d, 6*time.Minute, 0, "water_leak", true, "gas_concentration", 50.0)
+	b.want("water.leak s active condition_held high onset=2m0s at=5m0s leak")
+}
+
+func TestReplacedDeviceKeepsWhatIsRemembered(t *testing.T) {
+	b := newBench(t, rule("hot", "pump", "pump.bearing", bearing))
+	b.site.Assets = []devices.Asset{{ID: "pump", Class: "pump"}}
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	old := b.reg.Add(devices.Device{ID: "old", Class: "pump", Asset: "pump", Interval: int64(time.Minute)})
+	p := b.reg.AddPoint(old, devices.Point{Name: "bearing_temp", Role: "bearing_temp", Unit: "°C"})
+	say := func(p *devices.Point, m int) {
+		b.apply(devices.Record{Kind: devices.Messages, Connection: "c", Time: at(time.Duration(m) * time.Minute)},
+			devices.Reading{Point: p, Time: at(time.Duration(m) * time.Minute), Value: 75})
+	}
+	for m := range 4 {
+		say(p, m)
+	}
+	young := b.reg.Add(devices.Device{ID: "young", Class: "pump", Interval: int64(time.Minute)})
+	q := b.reg.AddPoint(young, devices.Point{Name: "bearing_temp", Role: "bearing_temp", Unit: "°C"})
+	b.fact(4*time.Minute, devices.Fact{ID: "1", Kind: devices.FactReplaced, Asset: "pump", Device: "young", Replaces: "old", By: "li"})
+	say(q, 4)
+	say(q, 5)
+	b.want("pump.bearing pump active condition_held medium onset=0s at=5m0s hot")
+}
+
+func TestServiceIsDueAgainAfterDone(t *testing.T) {
+	b := newBench(t, rule("due", "gate", "barrier.mechanism", "severity: low\nwhen: since_done() > 30 d or delta(cycle_count, 30d) > 1000"))
+	d := b.device("g", "gate", time.Hour, "cycle_count")
+	for h := range 24 * 32 {
+		b.say(d, time.Duration(h)*time.Hour, 0, "cycle_count", 5.0)
+	}
+	b.want("barrier.mechanism g active condition_held low onset=721h0m0s at=721h0m0s due")
+	b.fact(768*time.Hour, devices.Fact{ID: "1", Kind: devices.FactDone, Asset: "g", FaultClass: "barrier.mechanism", By: "li"})
+	for h := 768; h < 780; h++ {
+		b.say(d, time.Duration(h)*time.Hour, 0, "cycle_count", 5.0)
+	}
+	b.want("barrier.mechanism g cleared clear_held low onset=721h0m0s at=767h59m55s due")
+}
+
+func TestLastWillMakesValuesUnknown(t *testing.T) {
+	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak\nclear_for: 1m"))
+	d := b.device("s", "sensor", time.Minute, "water_leak")
+	b.say(d, 0, 0, "water_leak", true)
+	will := func(m int, word string) {
+		b.apply(devices.Record{Kind: devices.Messages, Connection: "c", Time: at(time.Duration(m) * time.Minute)},
+			devices.Reading{Point: d.Point(devices.AvailabilityPoint), Time: at(time.Duration(m) * time.Minute), Text: word, Flags: devices.ReceiveTime})
+	}
+	will(1, "offline")
+	will(2, "online")
+	b.idle(2*time.Minute, 10*time.Minute)
+	b.want("water.leak s active condition_held high onset=0s at=0s leak",
+		"water.leak s active_without_data inputs_unknown high onset=0s at=1m0s leak")
+	// What it said before it went away is not what is now.
+	b.say(d, 11*time.Minute, 0, "water_leak", false)
+	b.say(d, 12*time.Minute, 0, "water_leak", false)
+	b.want("water.leak s active inputs_known high onset=0s at=11m0s leak",
+		"water.leak s cleared clear_held high onset=0s at=12m0s leak")
+}
+
+func TestRemovedRuleRetiresItsEpisode(t *testing.T) {
+	two := rule("hot", "pump", "pump.bearing", "severity: high\nwhen: bearing_temp > 80") + rule("warm", "pump", "pump.bearing", "severity: low\nwhen: bearing_temp > 70")
+	b := newBench(t, two)
+	d := b.device("p", "pump", time.Minute, "bearing_temp")
+	b.say(d, 0, 0, "bearing_temp", 85.0)
+	swap := func(m int, text string) {
+		b.seq++
+		b.note(b.eng.Swap(&devices.Record{Seq: b.seq, Kind: devices.ConfigVersion, Time: at(time.Duration(m) * time.Minute)}, mustLoad(t, "rules:\n"+text), b.site))
+	}
+	swap(1, two)
+	b.want("pump.bearing p active condition_held high onset=0s at=0s hot")
+	swap(2, rule("warm", "pump", "pump.bearing", "severity: low\nwhen: bearing_temp > 70"))
+	b.want("pump.bearing p active severity_changed low onset=0s at=2m0s warm")
+	swap(3, rule("other", "pump", "motor.overload", "severity: low\nwhen: bearing_temp > 84"))
+	b.want("motor.overload p active condition_held low onset=0s at=0s other",
+		"pump.bearing p cleared rule_retired low onset=0s at=3m0s warm")
+}
+
+func TestSeveralPointsOfOneRole(t *testing.T) {
+	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak"))
+	d := b.device("s", "sensor", time.Minute, "a:water_leak", "b:water_leak")
+	b.say(d, 0, 0, "a", false, "b", true)
+	b.say(d, time.Minute, 0, "a", true, "b", true)
+	b.say(d, 2*time.Minute, 0, "a", true, "b", false)
+	b.say(d, 3*time.Minute, 0, "a", false, "b", false)
+	b.want("water.leak s active condition_held high onset=0s at=0s leak",
+		"water.leak s cleared clear_held high onset=0s at=3m0s leak")
+	if in := b.all[0].Evidence.Inputs; len(in) != 1 || in[0].Point != "b" {
+		t.Errorf("the evidence is %+v, want point b", in)
+	}
+}
+
+func TestEvidenceShowsWhatLedToIt(t *testing.T) {
+	b := newBench(t, rule("hot", "pump", "pump.bearing", "limits: {hot: 80 °C}\nseverity: high\nwhen: bearing_temp > limit.hot\nfor: 5m"))
+	d := b.device("p", "pump", time.Minute, "bearing_temp")
+	for m := range 30 {
+		b.say(d, time.Duration(m)*time.Minute, 0, "bearing_temp", 60+float64(m))
+	}
+	ev := b.all[0].Evidence
+	if ev.Condition != "bearing_temp > limit.hot" || !strings.Contains(ev.Threshold, "hot = 80 °C") {
+		t.Errorf("condition %q, threshold %q", ev.Condition, ev.Threshold)
+	}
+	s := ev.Series[0]
+	if len(s.Times) < 15 || *s.Limit != 80 || s.Values[len(s.Values)-1] != 86 {
+		t.Errorf("series %v %v limit %v", len(s.Times), s.Values, s.Limit)
+	}
+	if ev.Reason.EN != "hot: Bearing temperature 86 °C" || ev.Reason.ZH != "hot：轴承温度 86 °C" {
+		t.Errorf("reason %+v", ev.Reason)
+	}
+}
