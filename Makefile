@@ -74,6 +74,7 @@ bench: tools ## how fast a backlog is drained, against a bare subscriber
 .PHONY: bench-detection
 bench-detection: tools ## detectors on labelled telemetry
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./rules/detect/...
+	go test -run '^$$' -bench 'DetectionThroughEngine|QuietMonths' -benchtime 1x -timeout 60m ./cmd/facilityd
 
 .PHONY: screenshot
 screenshot: tools ## the picture of the README, from the running demo

@@ -1,6 +1,11 @@
 package configs
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
@@ -32,6 +37,12 @@ func Compile(c *Content) (*Bundle, diag.List) {
 	}
 	b.Profiles, more = profile.Load(profiles, profile.LoadOptions{})
 	list = append(list, more...)
+	if b.Profiles != nil && len(b.Site.ProfileVars) > 0 {
+		// The tests inside the profiles have run, with the profiles' own words.
+		list = append(list, unknownProfiles(c.Site.Name, b)...)
+		b.Profiles, more = profile.Load(profiles, profile.LoadOptions{Vars: b.Site.ProfileVars, SkipTests: true})
+		list = append(list, more...)
+	}
 	var files []rules.File
 	for _, f := range c.Rules {
 		files = append(files, rules.File{Name: f.Name, Data: f.Data})
@@ -48,4 +59,20 @@ func Compile(c *Content) (*Bundle, diag.List) {
 	}
 	findings.Sort()
 	return b, findings
+}
+
+// unknownProfiles finds variables that are set for a profile that is not there.
+func unknownProfiles(file string, b *Bundle) diag.List {
+	var names []string
+	for _, id := range b.Profiles.IDs() {
+		name, _, _ := strings.Cut(id, "/")
+		names = append(names, name)
+	}
+	var list diag.List
+	for _, name := range slices.Sorted(maps.Keys(b.Site.ProfileVars)) {
+		if !slices.Contains(names, name) {
+			list.Add(diag.Diagnostic{File: file, Message: fmt.Sprintf("vars are set for profile %q, which is not there", name), Hint: diag.DidYouMean(name, names)})
+		}
+	}
+	return list
 }

@@ -108,3 +108,24 @@ func TestLoopbackKnowsWhoCanReachAnAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestVariablesOfProfilesAreSetPerSite(t *testing.T) {
+	profiles := []File{{Name: "p.yaml", Data: []byte("profile: gate-x/1\ntitle: {en: X, zh: X}\nclass: gate\nvars: {base: plant}\nsources:\n  - topic: \"{base}/{device}\"\n    decode: json\n    points:\n      fault: {role: fault, path: fault}\ntests:\n  - topic: plant/g1\n    payload: '{\"fault\":true}'\n    expect: {fault: true}\n")}}
+	compile := func(site string) (*Bundle, string) {
+		b, list := Compile(&Content{Site: File{"s.yaml", []byte(site)}, Profiles: profiles})
+		if err := list.Err(); err != nil {
+			return b, err.Error()
+		}
+		return b, ""
+	}
+	b, problem := compile("site: x\nvars: {gate-x: {base: estate}}\n")
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	if f := b.Profiles.Filters(); len(f) != 1 || f[0] != "estate/+" {
+		t.Errorf("subscribes to %v", f)
+	}
+	if _, problem = compile("site: x\nvars: {gate-y: {base: estate}}\n"); !strings.Contains(problem, `did you mean "gate-x"?`) {
+		t.Error(problem)
+	}
+}

@@ -14,13 +14,15 @@ import (
 
 type siteFile struct {
 	Pos       document.Pos
-	Site      string        `yaml:"site"`
-	Name      label         `yaml:"name"`
-	TimeZone  string        `yaml:"time_zone"`
-	Adopt     string        `yaml:"adopt"`
-	Simulated bool          `yaml:"simulated"`
-	Assets    []assetEntry  `yaml:"assets"`
-	Devices   []deviceEntry `yaml:"devices"`
+	Site      string `yaml:"site"`
+	Name      label  `yaml:"name"`
+	TimeZone  string `yaml:"time_zone"`
+	Adopt     string `yaml:"adopt"`
+	Simulated bool   `yaml:"simulated"`
+	// Vars set variables of profiles here, by name of the profile.
+	Vars    map[string]map[string]string `yaml:"vars"`
+	Assets  []assetEntry                 `yaml:"assets"`
+	Devices []deviceEntry                `yaml:"devices"`
 }
 
 type assetEntry struct {
@@ -84,7 +86,7 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 
 	site := &devices.Site{
 		ID: f.Site, Name: devices.Label(f.Name), AdoptListed: f.Adopt == "listed", Simulated: f.Simulated,
-		Location: time.UTC,
+		Location: time.UTC, ProfileVars: f.Vars,
 	}
 	if !validID(f.Site) {
 		bad(at(f.Pos, "site"), fmt.Sprintf("site is %q", f.Site), "site: a short name of letters, digits, - and _")

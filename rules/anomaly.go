@@ -170,7 +170,7 @@ func (e *Engine) episodeOver(cs *classState, a *assetState, cause Cause) {
 	}
 }
 
-// speaker returns the detector in a condition that has the most to say.
+// watcherOf returns the detector in a condition that has the most to say.
 func (i *instance) watcherOf(when *Condition) (*watcher, *watchSpec) {
 	var w *watcher
 	var spec *watchSpec

@@ -155,7 +155,8 @@ func (e *Engine) within(id, root string) bool {
 	return false
 }
 
-// forget lets the rules of a fault class learn anew what is normal for an asset.
+// forget lets the windows of a fault class's rules learn anew what is normal for
+// an asset. Detectors have heard of it already and keep what they learnt.
 func (e *Engine) forget(f *devices.Fact) {
 	a := e.assets[f.Asset]
 	if a == nil {
@@ -169,7 +170,7 @@ func (e *Engine) forget(f *devices.Fact) {
 		for k := range i.slots {
 			cells := i.slots[k].cells
 			clear(cells)
-			i.slots[k] = slot{cells: cells, val: Unknown}
+			i.slots[k] = slot{cells: cells, val: Unknown, watch: i.slots[k].watch}
 		}
 	}
 }

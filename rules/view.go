@@ -201,3 +201,37 @@ func (e *Engine) PendingList() []PendingView {
 	slices.SortStableFunc(out, func(a, b PendingView) int { return int(a.Remaining - b.Remaining) })
 	return out
 }
+
+// DetectorView is what a call of anomaly or change makes of its newest row.
+type DetectorView struct {
+	Rule      string
+	Condition string // of the threshold that it stands in
+	At        int64  // of the row, Unix nanoseconds; 0 = none yet
+	// Known is false until the detector has seen enough; Due also needs its budget
+	// to know, and that the oddity is worth an order.
+	Known, Anomalous, Onset, Due bool
+	// Score is in [0,1], 0.5 and above asks for attention; a Strength of 1 is where
+	// an oddity begins.
+	Score, Strength float64
+}
+
+// Detectors lists the detectors of an asset by rule.
+func (e *Engine) Detectors(asset string) []DetectorView {
+	a := e.assets[asset]
+	if a == nil {
+		return nil
+	}
+	var out []DetectorView
+	for _, i := range a.instances {
+		for k := range i.rule.Thresholds {
+			when := &i.rule.Thresholds[k].When
+			for _, s := range when.watches {
+				if w := i.slots[s].watch; w != nil {
+					v := &w.verdict
+					out = append(out, DetectorView{i.rule.ID, when.Text, w.last, v.Known, v.Anomalous, v.Onset, w.due, v.Score, v.Strength})
+				}
+			}
+		}
+	}
+	return out
+}

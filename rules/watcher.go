@@ -25,9 +25,12 @@ type watcher struct {
 	channels []watched
 	row      []float64
 
-	known   bool           // detector and budget have seen enough
-	due     bool           // an order is due
-	verdict detect.Verdict // on the newest row, without its reason
+	// accepted is set while an episode is open that a person called the new normal:
+	// it is learnt from.
+	accepted bool
+	known    bool           // detector and budget have seen enough
+	due      bool           // an order is due
+	verdict  detect.Verdict // on the newest row, without its reason
 	// reason and order are those of the newest row for which an order was due.
 	reason detect.Reason
 	order  detect.Order
@@ -50,10 +53,11 @@ type trace struct {
 }
 
 const (
+	dayOf       = 24 * 3600 * second
 	trailLength = 24
 	trailStep   = 6 // rows from one trace to the next
 	// watchValid is how many stretches of time a verdict on their means holds.
-	watchValid = 2
+	watchValid = 4
 )
 
 func newWatcher(e *Engine, spec *watchSpec, perMonth float64) *watcher {
@@ -120,7 +124,9 @@ func (w *watcher) look(c *evalContext, spec *watchSpec) Truth {
 // take puts new readings, the newest of time t, into a row.
 func (w *watcher) take(c *evalContext, spec *watchSpec, t int64) {
 	if spec.width != 0 {
-		if now := t / spec.width; now > w.stretch {
+		// Devices of one asset may differ by a little; a day back is a clock that was
+		// put right.
+		if now := t / spec.width; now > w.stretch || w.stretch-now > dayOf/spec.width {
 			w.finish(c, spec)
 			w.stretch = now
 		}
@@ -168,6 +174,8 @@ func (w *watcher) feed(c *evalContext, t int64) {
 	i := c.inst
 	cs := i.asset.faultClass(i.rule.FaultClass, false)
 	hold := cs != nil && cs.open || slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) || c.engine.muted(i, t) > t
+	w.accepted = w.accepted && hold
+	hold = hold && !w.accepted
 	w.budget.Hold(hold)
 	var v detect.Verdict
 	switch {
@@ -240,8 +248,15 @@ func (w *watcher) spend(perMonth float64) {
 	}
 }
 
-// accept takes what is now as normal.
+// accept takes what is now as normal, and learns from what remains of an episode
+// that is open.
 func (w *watcher) accept() {
+	w.settle()
+	w.accepted = true
+}
+
+// settle takes what is now as normal.
+func (w *watcher) settle() {
 	switch {
 	case w.signal != nil:
 		w.signal.Accept()
@@ -258,7 +273,7 @@ func (w *watcher) repaired() {
 		w.known, w.due = false, false
 		return
 	}
-	w.accept()
+	w.settle()
 }
 
 // dismiss makes an order that was a false alarm dearer the next time.
@@ -277,6 +292,7 @@ func (w *watcher) append(out *writer) {
 		out.ints(ch.seen, ch.n)
 		out.float(ch.sum)
 	}
+	out.bool(w.accepted)
 	out.bool(w.known)
 	out.bool(w.due)
 	r := &w.reason
@@ -327,7 +343,7 @@ func (w *watcher) read(r *cursor) {
 	for k := range w.channels {
 		w.channels[k] = watched{seen: r.int(), n: r.int(), sum: r.float()}
 	}
-	w.known, w.due = r.bool(), r.bool()
+	w.accepted, w.known, w.due = r.bool(), r.bool(), r.bool()
 	w.reason = detect.Reason{Aspect: detect.Aspect(r.byte()), Current: r.float(), Normal: r.float(), Margin: r.float(),
 		Since: r.int(), Channel: int(r.uint()), Carried: r.uint(), Discounted: r.uint()}
 	if w.reason.Channel < 0 || w.reason.Channel >= len(w.channels) {

@@ -68,7 +68,7 @@ func TestDemoEstateAndItsSiteFileAgree(t *testing.T) {
 }
 
 // shippedProfiles loads the profiles that ship, without their own tests.
-func shippedProfiles(t *testing.T) *profile.Set {
+func shippedProfiles(t testing.TB) *profile.Set {
 	t.Helper()
 	names, err := fs.Glob(profiles.FS, "*.yaml")
 	if err != nil {

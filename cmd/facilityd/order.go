@@ -30,7 +30,7 @@ func orderCommand() *cobra.Command {
 loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file.`,
 	}
 	apiFlags(cmd.PersistentFlags())
-	cmd.AddCommand(orderListCommand(), orderShowCommand())
+	cmd.AddCommand(orderListCommand(), orderShowCommand(), orderMeasureCommand(), orderAttachCommand())
 	for _, v := range orderVerbs {
 		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short))
 	}
@@ -202,7 +202,10 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 func askAPI(cmd *cobra.Command, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
 	base, _ := cmd.Flags().GetString("url")
 	var in io.Reader
-	if body != nil {
+	typ := "application/json"
+	if raw, ok := body.(rawBody); ok {
+		in, typ = bytes.NewReader(raw), "application/octet-stream"
+	} else if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
 			return nil, err
@@ -216,7 +219,7 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 		return nil, fmt.Errorf("--url %s: %w", base, err)
 	}
 	if in != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", typ)
 	}
 	for k, v := range head {
 		r.Header.Set(k, v)
