@@ -86,7 +86,7 @@ func (p *plant) tell() {
 	p.seq++
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	for device, points := range p.pumps {
-		message := map[string]any{"time": now, "seq": p.seq}
+		message := map[string]any{"time": now, "pulse_count": p.seq}
 		for point, value := range points {
 			message[point] = value
 		}
