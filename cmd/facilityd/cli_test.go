@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ func stepOfFlow() []byte {
 	return table
 }
 
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
 // TestExamplesCanBeTyped parses every line of every help text that begins like a
 // command: the command and its flags exist.
 func TestExamplesCanBeTyped(t *testing.T) {
@@ -57,7 +60,8 @@ func TestExamplesCanBeTyped(t *testing.T) {
 			}
 			typed, _, _ = strings.Cut(typed, "   ") // what it does stands behind
 			typed, _, _ = strings.Cut(typed, " > ")
-			named, args, err := rootCommand().Find(strings.Fields(strings.ReplaceAll(typed, `"Li Na"`, "Li-Na")))
+			typed = quoted.ReplaceAllStringFunc(typed, func(q string) string { return strings.ReplaceAll(q, " ", "-") })
+			named, args, err := rootCommand().Find(strings.Fields(typed))
 			if err == nil {
 				err = named.ParseFlags(args)
 			}
