@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,5 +144,38 @@ func healthCommand() *cobra.Command {
 		},
 	}
 	settingsFlags(cmd)
+	return cmd
+}
+
+func adoptCommand() *cobra.Command {
+	var site, asset string
+	cmd := &cobra.Command{
+		Use:   "adopt DEVICE",
+		Short: "Take in a device that is seen and not known",
+		Long: `Tells the running daemon that a device belongs to this property. With adopt: listed
+in the site file nothing else is read; "facilityd profile coverage" lists what
+publishes and is not known. The device is its own asset unless --asset names one.`,
+		Example: "  facilityd adopt pump-9 --asset booster --config facilityd.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			by := "operator"
+			if u, err := user.Current(); err == nil {
+				by = u.Username
+			}
+			q := url.Values{"site": {site}, "device": {args[0]}, "asset": {asset}, "by": {by}}
+			if err := daemon.Ask(cmd.Context(), e.Data, "adopt?"+q.Encode(), io.Discard); err != nil {
+				return fmt.Errorf("adopt: %w", err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "adopted %s\n", args[0])
+			return nil
+		},
+	}
+	settingsFlags(cmd)
+	cmd.Flags().StringVar(&site, "site", "", "site of the device; may be left out when it is clear")
+	cmd.Flags().StringVar(&asset, "asset", "", "asset that it belongs to")
 	return cmd
 }

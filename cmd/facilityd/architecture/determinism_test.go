@@ -86,6 +86,8 @@ func load(t *testing.T, patterns ...string) []*gopackages.Package {
 	t.Helper()
 	loaded, err := gopackages.Load(&gopackages.Config{
 		Dir: root(t),
+		// As the program is built, so that what it imports is compiled already.
+		Env: append(os.Environ(), "CGO_ENABLED=0"), BuildFlags: []string{"-trimpath"},
 		Mode: gopackages.NeedName | gopackages.NeedFiles | gopackages.NeedSyntax | gopackages.NeedTypes |
 			gopackages.NeedTypesInfo | gopackages.NeedImports | gopackages.NeedExportFile,
 	}, patterns...)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/devices/profile"
+	"github.com/facilityd/facilityd/ticketing/board"
 )
 
 // The control socket is how commands on the same machine talk to the running
@@ -57,6 +58,12 @@ func (c *control) open(d *Daemon, opened *closers) error {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(sum) // the reader is gone when this fails
+	})
+	mux.HandleFunc("POST /adopt", func(w http.ResponseWriter, r *http.Request) {
+		a := board.Adoption{Site: r.FormValue("site"), Device: r.FormValue("device"), Asset: r.FormValue("asset")}
+		if err := d.adoptNamed(r.Context(), a, r.FormValue("by")); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
 	})
 	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
 		counted := &countingWriter{w: w}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/ticketing/board"
@@ -303,4 +304,27 @@ func (d *Daemon) Adopt(ctx context.Context, a board.Adoption, by string, at time
 		return fmt.Errorf("adopt %s: %w", a.Device, err)
 	}
 	return nil
+}
+
+// adoptNamed adopts a stranger that a command names; the site may be left out
+// when it is clear.
+func (d *Daemon) adoptNamed(ctx context.Context, a board.Adoption, by string) error {
+	var known []string
+	for _, b := range d.bundles {
+		for _, s := range d.Strangers(b.Site.ID) {
+			if !s.Adoptable {
+				continue
+			}
+			if s.ID == a.Device && (a.Site == "" || a.Site == s.Site) {
+				a.Site = s.Site
+				return d.Adopt(ctx, a, by, d.Now())
+			}
+			known = append(known, s.ID)
+		}
+	}
+	hint := diag.DidYouMean(a.Device, known)
+	if hint == "" {
+		hint = "facilityd profile coverage lists what is seen and not known"
+	}
+	return fmt.Errorf("no device %q is seen and not known (%s)", a.Device, hint)
 }
