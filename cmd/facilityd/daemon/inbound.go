@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/mqtt"
 	"github.com/facilityd/facilityd/devices/mqtt/broker"
@@ -37,10 +38,7 @@ func (in *inbound) open(d *Daemon, opened *closers) error {
 	in.metrics = mqtt.NewMetrics(d.registry)
 	for i := range d.brokers {
 		b := &d.brokers[i]
-		at := mqtt.Broker{
-			URL: b.URL, ClientID: b.ClientID, Username: b.User, Password: string(b.Password), PasswordFile: b.PasswordFile,
-			CAFile: b.CA, CertFile: b.Cert, KeyFile: b.Key,
-		}
+		at := brokerAt(b)
 		if b.URL == "" {
 			var err error
 			in.embedded, err = broker.Start(broker.Config{
@@ -60,6 +58,40 @@ func (in *inbound) open(d *Daemon, opened *closers) error {
 		in.connections = append(in.connections, c)
 	}
 	return nil
+}
+
+func brokerAt(b *configs.Broker) mqtt.Broker {
+	return mqtt.Broker{
+		URL: b.URL, ClientID: b.ClientID, Username: b.User, Password: string(b.Password), PasswordFile: b.PasswordFile,
+		CAFile: b.CA, CertFile: b.Cert, KeyFile: b.Key,
+	}
+}
+
+// probeMessages is a little more than Mosquitto keeps by default.
+const probeMessages = 1100
+
+// ProbeBrokers connects to the brokers of the settings and warns where one would
+// lose messages while facilityd is away.
+func ProbeBrokers(ctx context.Context, s *configs.Settings, sites []string) diag.List {
+	brokers, list := s.BrokersOf(sites)
+	for i := range brokers {
+		b := &brokers[i]
+		if b.URL == "" {
+			continue
+		}
+		kept, err := mqtt.KeepsQueued(ctx, brokerAt(b), probeMessages)
+		switch {
+		case err != nil:
+			list.Add(diag.Diagnostic{Message: fmt.Sprintf("broker %s: %v", b.Name, err)})
+		case kept < probeMessages:
+			list.Add(diag.Diagnostic{
+				Level:   diag.Warning,
+				Message: fmt.Sprintf("broker %s keeps %d messages for a client that is away and drops the rest", b.Name, kept),
+				Hint:    "in mosquitto.conf: max_queued_messages 0, persistence true, max_inflight_messages 1000",
+			})
+		}
+	}
+	return list
 }
 
 func (in *inbound) connect(d *Daemon, b *configs.Broker, at mqtt.Broker) (connection, error) {
