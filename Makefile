@@ -77,7 +77,7 @@ bench: tools ## how fast a backlog is drained, against a bare subscriber
 
 .PHONY: bench-detection
 bench-detection: tools ## detectors on labelled telemetry
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./rules/detect/...
+	go test -run '^$$' -bench Detection -benchtime 1x -timeout 60m ./rules/detect/bench
 
 .PHONY: generate
 generate: ## what is made from code: schemas, boards
