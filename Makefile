@@ -77,12 +77,9 @@ bench: tools ## how fast a backlog is drained, against a bare subscriber
 
 .PHONY: bench-detection
 bench-detection: tools ## detectors on labelled telemetry
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./rules/detect/...
+	go test -run '^$$' -bench Detection -benchtime 1x -timeout 60m ./rules/detect/bench
 	go test -run '^$$' -bench 'DetectionThroughEngine|QuietMonths' -benchtime 1x -timeout 60m ./cmd/facilityd
 
-.PHONY: screenshot
-screenshot: tools ## the picture of the README, from the running demo
-	E2E_PICTURE=$(CURDIR)/configs/deploy/board.png go test -count=1 -run '^TestTheDemoFillsItsBoard$$' ./cmd/facilityd/e2e
 
 .PHONY: generate
 generate: ## what is made from code: schemas, boards
