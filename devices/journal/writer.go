@@ -129,7 +129,6 @@ func (w *Writer) start(ctx context.Context) error {
 	if _, err := w.append(ctx, b, at); err != nil {
 		return fmt.Errorf("start writing journal of %s: %w", w.site, err)
 	}
-	w.written = now
 	return w.j.fence(ctx, w.site, w.epoch)
 }
 
