@@ -62,6 +62,9 @@ type Site struct {
 	ID       string
 	Name     Label
 	Location *time.Location
+	// Calendar is when its people work; nil when nobody said: day and night for
+	// deadlines, Monday to Friday for rules.
+	Calendar *Calendar
 	Assets   []Asset
 	Devices  []DeviceSpec
 	// AdoptListed: only devices that the site file or a person named are read;
