@@ -300,7 +300,7 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 		return err
 	}
 	d.writers[site] = w
-	if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
+	if err := d.configs.adopt(ctx, b, w); err != nil {
 		return err
 	}
 	d.configs.enforce(b)
