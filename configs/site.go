@@ -20,9 +20,11 @@ type siteFile struct {
 	Adopt     string `yaml:"adopt"`
 	Simulated bool   `yaml:"simulated"`
 	// Vars set variables of profiles here, by name of the profile.
-	Vars    map[string]map[string]string `yaml:"vars"`
-	Assets  []assetEntry                 `yaml:"assets"`
-	Devices []deviceEntry                `yaml:"devices"`
+	Vars map[string]map[string]string `yaml:"vars"`
+	// Limits are numbers of rules that hold on this site.
+	Limits  limitEntries  `yaml:"limits"`
+	Assets  []assetEntry  `yaml:"assets"`
+	Devices []deviceEntry `yaml:"devices"`
 }
 
 type assetEntry struct {
@@ -34,6 +36,7 @@ type assetEntry struct {
 	FedBy       []string        `yaml:"fed_by"`
 	Criticality string          `yaml:"criticality"`
 	Facts       map[string]fact `yaml:"facts"`
+	Limits      limitEntries    `yaml:"limits"`
 }
 
 type deviceEntry struct {
@@ -95,6 +98,7 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		bad(at(f.Pos, "adopt"), fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
 	}
 	site.Location = zone(f.TimeZone, at(f.Pos, "time_zone"), bad)
+	site.Limits = f.Limits.read("limits", places, bad)
 
 	assets := map[string]int{}
 	var ids []string
@@ -122,6 +126,7 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 				out.Facts[k] = devices.Quantity(v)
 			}
 		}
+		out.Limits = a.Limits.read(fmt.Sprintf("assets[%d].limits", i), places, bad)
 		site.Assets = append(site.Assets, out)
 	}
 	for _, a := range f.Assets {
