@@ -25,9 +25,11 @@ type siteFile struct {
 	// SLA is how long orders may take here.
 	SLA *slaPart `yaml:"sla"`
 	// Vars set variables of profiles here, by name of the profile.
-	Vars    map[string]map[string]string `yaml:"vars"`
-	Assets  []assetEntry                 `yaml:"assets"`
-	Devices []deviceEntry                `yaml:"devices"`
+	Vars map[string]map[string]string `yaml:"vars"`
+	// Limits are numbers of rules that hold on this site.
+	Limits  limitEntries  `yaml:"limits"`
+	Assets  []assetEntry  `yaml:"assets"`
+	Devices []deviceEntry `yaml:"devices"`
 }
 
 type assetEntry struct {
@@ -39,6 +41,7 @@ type assetEntry struct {
 	FedBy       []string        `yaml:"fed_by"`
 	Criticality string          `yaml:"criticality"`
 	Facts       map[string]fact `yaml:"facts"`
+	Limits      limitEntries    `yaml:"limits"`
 }
 
 type deviceEntry struct {
@@ -106,6 +109,7 @@ func parseSite(file string, data []byte, used []File) (*devices.Site, *ticketing
 		bad(at(f.Pos, "adopt"), fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
 	}
 	site.Location = zone(f.TimeZone, at(f.Pos, "time_zone"), bad)
+	site.Limits = f.Limits.read("limits", places, bad)
 	if f.Calendar != nil {
 		var more diag.List
 		site.Calendar, more = siteCalendar(file, f.Calendar, used, at)
@@ -140,6 +144,7 @@ func parseSite(file string, data []byte, used []File) (*devices.Site, *ticketing
 				out.Facts[k] = devices.Quantity(v)
 			}
 		}
+		out.Limits = a.Limits.read(fmt.Sprintf("assets[%d].limits", i), places, bad)
 		site.Assets = append(site.Assets, out)
 	}
 	for _, a := range f.Assets {
