@@ -98,6 +98,7 @@ type Explanation struct {
 	Inputs              []PointView
 	Missing             []string // roles that no point of the asset has
 	Limits              string   // limits and facts with their origin
+	InForce             []LimitInForce
 }
 
 // Explain tells how a rule stands on an asset, once for each device and lane
@@ -135,7 +136,7 @@ func (e *Engine) Explain(asset, rule string) (out []Explanation, off string) {
 }
 
 func (e *Engine) explain(i *instance) Explanation {
-	x := Explanation{Rule: i.rule.ID, Asset: i.asset.id, Device: i.dev.dev.ID, Lane: int(i.lane), Open: True, Limits: i.rule.limitText(i)}
+	x := Explanation{Rule: i.rule.ID, Asset: i.asset.id, Device: i.dev.dev.ID, Lane: int(i.lane), Open: True, Limits: i.rule.limitText(i), InForce: i.limits()}
 	if i.rule.OnlyWhile != nil {
 		x.OnlyWhile, x.Open = i.rule.OnlyWhile.Text, i.gate
 		if i.gate == True && i.gateAcc < int64(i.rule.After) {
@@ -153,13 +154,13 @@ func (e *Engine) explain(i *instance) Explanation {
 				v.Phase = ActiveWithoutData
 			}
 			if v.Clearing = l.clear == True; v.Clearing {
-				v.Remaining = max(0, t.ClearFor-time.Duration(l.clearAcc+now-i.t))
+				v.Remaining = time.Duration(max(0, i.consts.delays[k].clear-l.clearAcc-(now-i.t)))
 			}
 		case l.onset != 0:
 			if v.Phase = Pending; l.val == True {
 				acc += now - i.t
 			}
-			v.Remaining = max(0, t.For-time.Duration(acc))
+			v.Remaining = time.Duration(max(0, i.consts.delays[k].start-acc))
 		}
 		x.Thresholds = append(x.Thresholds, v)
 	}

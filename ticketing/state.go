@@ -64,6 +64,10 @@ const (
 	Explained   Kind = "explained"   // the fault of another order explains this one: Into
 	OnItsOwn    Kind = "on_its_own"  // what explained this fault is over, and it still holds
 	Reopened    Kind = "reopened"    // the same, for an order that was cancelled because of its cause
+	// SLAWarned and SLAMissed are written by the passing of time, once for each
+	// clock and Level: Target, Level, Due.
+	SLAWarned Kind = "sla_warned"
+	SLAMissed Kind = "sla_missed"
 	// WatchPaused and WatchResumed bracket time in which the watch after done
 	// saw nothing: unknown is not verified.
 	WatchPaused  Kind = "watch_paused"
@@ -105,6 +109,8 @@ var Transitions = []Transition{
 	{Reopened, []State{Cancelled}, Open, true},
 	{Merged, living, "", false},
 	{Raised, living, "", true},
+	{SLAWarned, working, "", false},
+	{SLAMissed, working, "", false},
 	{Note, anyState, "", false},
 	{Measure, anyState, "", false},
 	{Attach, anyState, "", false},

@@ -96,6 +96,7 @@ func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32,
 		return err
 	})
 	s.metrics.applied(len(steps), time.Since(began), err)
+	s.committed()
 	if err != nil {
 		return fmt.Errorf("apply %d steps of site %s up to record %d: %w", len(steps), site, upTo, err)
 	}
@@ -142,6 +143,7 @@ type assetKey struct{ asset, faultClass string }
 type draft struct {
 	order *ticketing.Order
 	dirty bool
+	was   ticketing.State // before this batch; "" for an order that is new
 }
 
 type episodeRow struct {
@@ -221,6 +223,9 @@ func (b *batch) criticality(t *rules.Transition) devices.Criticality {
 }
 
 func (b *batch) append(d *draft, e *ticketing.Entry) error {
+	if !d.dirty {
+		d.was = d.order.State
+	}
 	if err := d.order.Apply(e); err != nil {
 		return err
 	}
@@ -314,7 +319,9 @@ func (b *batch) touch(ep *episodeRow) {
 func (b *batch) flush(ctx context.Context) error {
 	slices.SortStableFunc(b.touched, func(x, y *draft) int { return cmp.Compare(bit(x.order.State.Active()), bit(y.order.State.Active())) })
 	orders := make([][]any, 0, len(b.touched))
+	changes := make([]change, 0, len(b.touched))
 	for _, d := range b.touched {
+		changes = append(changes, change{d.order, changeOf(d.was, d.order)})
 		row, err := orderRow(d.order)
 		if err != nil {
 			return err
@@ -341,5 +348,5 @@ func (b *batch) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.s.effects(ctx, b.tx, changes...)
 }

@@ -50,12 +50,13 @@ func (s *Store) Command(ctx context.Context, c ticketing.Command) (o *ticketing.
 				return err
 			}
 		}
-		if err := appendEntry(ctx, tx, o, e); err != nil {
+		if err := s.appendEntry(ctx, tx, o, e); err != nil {
 			return err
 		}
 		return s.letGo(ctx, tx, o, e)
 	})
 	s.metrics.command(c.Verb, replayed, err)
+	s.committed()
 	if err != nil {
 		return nil, false, err
 	}
@@ -99,10 +100,10 @@ func wasDone(ctx context.Context, tx *sql.Tx, c *ticketing.Command) (bool, error
 	return true, nil
 }
 
-// appendEntry applies the entry to the order and writes both, and the facts that
-// follow for the rules.
-func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketing.Entry) error {
-	facts := ticketing.Facts(o, e)
+// appendEntry applies the entry to the order and writes both, the facts that
+// follow for the rules, and what follows outside.
+func (s *Store) appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketing.Entry) error {
+	facts, was := ticketing.Facts(o, e), o.State
 	if err := o.Apply(e); err != nil {
 		return err
 	}
@@ -120,7 +121,10 @@ func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketi
 	if err := insert(ctx, tx, insertLog, "", [][]any{line}); err != nil {
 		return err
 	}
-	return putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts)
+	if err := putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts); err != nil {
+		return err
+	}
+	return s.effects(ctx, tx, change{o, changeOf(was, o)})
 }
 
 // mergeInto writes the other half of a merge: the order that goes on takes over
