@@ -14,7 +14,7 @@ import (
 // which each other chunk was last written, so that a torn checkpoint is seen.
 
 // checkpointVersion is the first byte of every chunk.
-const checkpointVersion = 2
+const checkpointVersion = 3
 
 // ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
 // to be made anew and the journal read from its beginning.
@@ -187,6 +187,13 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.string(c.under.FaultClass)
 		w.uint(c.under.Seq)
 		w.string(c.rule)
+		w.int(c.alone)
+		w.int(int64(c.aloneConn))
+		w.bool(c.explains)
+		w.bool(c.flapping)
+		w.uint(c.over.Seq)
+		w.int(c.overAt)
+		w.ints(c.opened[:]...)
 	}
 	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
@@ -337,6 +344,22 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.under.Site = e.site.ID
 		}
 		c.rule = r.string()
+		c.alone, c.aloneConn = r.time(), int32(r.int())
+		if c.aloneConn < -1 || int(c.aloneConn) >= len(e.conns) || c.alone != 0 && !c.open {
+			r.fail()
+			return
+		}
+		if c.alone != 0 {
+			e.wait(a)
+		}
+		c.explains, c.flapping = r.bool(), r.bool()
+		if c.over.Seq = r.uint(); c.over.Seq != 0 {
+			c.over = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: c.over.Seq}
+		}
+		c.overAt = r.time()
+		for k := range c.opened {
+			c.opened[k] = r.time()
+		}
 	}
 	for range r.count(10) {
 		if !r.bad {

@@ -19,6 +19,8 @@ type EpisodeView struct {
 	Onset    int64 // Unix nanoseconds
 	At       int64 // of its last step
 	Under    EpisodeID
+	// Flapping: it opened so often that it is held open until it has been calm.
+	Flapping bool
 }
 
 // Episodes lists the open episodes by asset and fault class.
@@ -27,7 +29,7 @@ func (e *Engine) Episodes() []EpisodeView {
 	for _, a := range e.sortedAssets() {
 		for k := range a.classes {
 			if c := &a.classes[k]; c.open {
-				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under})
+				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under, c.flapping})
 			}
 		}
 	}
@@ -154,7 +156,7 @@ func (e *Engine) explain(i *instance) Explanation {
 				v.Phase = ActiveWithoutData
 			}
 			if v.Clearing = l.clear == True; v.Clearing {
-				v.Remaining = time.Duration(max(0, i.consts.delays[k].clear-l.clearAcc-(now-i.t)))
+				v.Remaining = time.Duration(max(0, i.clearDelay(k)-l.clearAcc-(now-i.t)))
 			}
 		case l.onset != 0:
 			if v.Phase = Pending; l.val == True {
