@@ -30,7 +30,7 @@ type Bundle struct {
 func Compile(c *Content) (*Bundle, diag.List) {
 	b := &Bundle{Hash: c.Hash(), Content: c}
 	var list, more diag.List
-	b.Site, list = ParseSite(c.Site.Name, c.Site.Data)
+	b.Site, list = ParseSite(c.Site.Name, c.Site.Data, c.Used...)
 	var profiles []profile.Source
 	for _, f := range c.Profiles {
 		profiles = append(profiles, profile.Source{Name: f.Name, Data: f.Data})

@@ -19,6 +19,8 @@ type siteFile struct {
 	TimeZone  string `yaml:"time_zone"`
 	Adopt     string `yaml:"adopt"`
 	Simulated bool   `yaml:"simulated"`
+	// Calendar is when people work here.
+	Calendar *calendarPart `yaml:"calendar"`
 	// Vars set variables of profiles here, by name of the profile.
 	Vars    map[string]map[string]string `yaml:"vars"`
 	Assets  []assetEntry                 `yaml:"assets"`
@@ -70,8 +72,8 @@ func (f *fact) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseSite reads and checks one site file.
-func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
+// ParseSite reads and checks one site file. used are the files that it names.
+func ParseSite(file string, data []byte, used ...File) (*devices.Site, diag.List) {
 	f := siteFile{TimeZone: "UTC", Adopt: "matched"}
 	list := document.Decode(file, data, &f)
 	bad := func(p document.Pos, message, hint string) { list.Add(p.Error(file, message, hint)) }
@@ -95,6 +97,11 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		bad(at(f.Pos, "adopt"), fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
 	}
 	site.Location = zone(f.TimeZone, at(f.Pos, "time_zone"), bad)
+	if f.Calendar != nil {
+		var more diag.List
+		site.Calendar, more = siteCalendar(file, f.Calendar, used, at)
+		list = append(list, more...)
+	}
 
 	assets := map[string]int{}
 	var ids []string

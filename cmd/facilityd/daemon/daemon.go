@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/calendars"
 	"github.com/facilityd/facilityd/configs/diag"
 	shippedprofiles "github.com/facilityd/facilityd/configs/profiles"
 	shippedrules "github.com/facilityd/facilityd/configs/rules"
@@ -86,9 +87,9 @@ func Check(s *configs.Settings) ([]*configs.Bundle, diag.List) {
 	return compile(s, contents, list)
 }
 
-// Shipped are the embedded profiles and rules.
+// Shipped are the embedded profiles, rules and calendars.
 func Shipped() configs.Shipped {
-	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS}
+	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS, Calendars: calendars.FS}
 }
 
 func compile(s *configs.Settings, contents []*configs.Content, list diag.List) ([]*configs.Bundle, diag.List) {
@@ -299,7 +300,7 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 		return err
 	}
 	d.writers[site] = w
-	if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
+	if err := d.configs.adopt(ctx, b, w); err != nil {
 		return err
 	}
 	d.configs.enforce(b)

@@ -55,7 +55,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		if d.configs.current(b.Site.ID).Hash == b.Hash {
 			continue
 		}
-		if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
+		if err := d.configs.adopt(ctx, b, w); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
