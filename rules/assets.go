@@ -167,7 +167,7 @@ func (e *Engine) move(id, asset, replaces string) {
 		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
 			if i.dev == from && !d.asset.has(i.rule, d, i.lane) {
-				i.dev = d
+				i.dev, i.consts = d, nil
 				d.asset.orphans = append(d.asset.orphans, i)
 			}
 		}

@@ -115,14 +115,16 @@ const (
 // Evidence is what the engine saw when it decided. It is kept with the order,
 // not looked up later.
 type Evidence struct {
-	Rule        string        `json:"rule"`
-	RuleVersion string        `json:"rule_version"` // hash of the rule's text
-	Condition   string        `json:"condition"`    // as written
-	Source      string        `json:"source,omitempty"`
-	Threshold   string        `json:"threshold,omitempty"` // value, unit and where it came from
-	Reason      devices.Label `json:"reason"`              // one sentence for a technician
-	Inputs      []Input       `json:"inputs"`
-	Series      []Series      `json:"series,omitempty"`
+	Rule        string `json:"rule"`
+	RuleVersion string `json:"rule_version"` // hash of the rule's text
+	Condition   string `json:"condition"`    // as written
+	Source      string `json:"source,omitempty"`
+	Threshold   string `json:"threshold,omitempty"` // value, unit and where it came from
+	// Limits are the rule's limits as they held on the asset, with their origin.
+	Limits []LimitInForce `json:"limits,omitempty"`
+	Reason devices.Label  `json:"reason"` // one sentence for a technician
+	Inputs []Input        `json:"inputs"`
+	Series []Series       `json:"series,omitempty"`
 
 	limit *float64 // of the condition, for the series it is drawn in
 }

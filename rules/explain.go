@@ -92,16 +92,12 @@ type InputView struct {
 	Age time.Duration // since the newest reading, by the clock of the journal; 0 when there is none
 }
 
-// LimitView is a number that a condition is compared with, and where it came from.
-type LimitView struct {
+// FactView is a fact of the asset that a rule is measured with.
+type FactView struct {
 	Name  string
-	Value float64
+	Value float64 // in Unit
 	Unit  string
-	Word  string // in place of the value, of a fact that is a word
-	// Origin is rule for the number of the rule file, asset for a fact or a number
-	// given for this asset, site for one given for the site.
-	Origin string
-	Source string
+	Word  string // in place of the value
 }
 
 // MuteView is what keeps a rule from opening an episode.
@@ -126,10 +122,10 @@ type Explanation struct {
 	Lane       int
 	State      State
 	Off        OffReason
-	// Missing are roles that no device of the asset has, Facts what a person has to
-	// give.
+	// Missing are roles that no device of the asset has, ToGive facts that a person
+	// has to give.
 	Missing []string
-	Facts   []string
+	ToGive  []string
 	Classes []string // of the rule, when it is off for the class of the asset
 
 	OnlyWhile      string
@@ -138,7 +134,8 @@ type Explanation struct {
 	After, Startup time.Duration // the start-up delay, and what is left of it
 	Thresholds     []ThresholdView
 	Inputs         []InputView
-	Limits         []LimitView
+	Limits         []LimitInForce
+	Facts          []FactView
 	Mute           *MuteView
 	Episode        *EpisodeView // the open one of the fault class on the asset
 	Source         string
@@ -206,7 +203,7 @@ func (a *assetState) explainOff(r *Rule) Explanation {
 	x.State = Off
 	for _, t := range a.tasks {
 		if t.rule == r {
-			x.Facts = append(x.Facts, t.fact.Name)
+			x.ToGive = append(x.ToGive, t.fact.Name)
 		}
 	}
 	switch {
@@ -214,7 +211,7 @@ func (a *assetState) explainOff(r *Rule) Explanation {
 		x.Off = OffDisabled
 	case !r.appliesTo(a.class):
 		x.Off, x.Classes = OffClass, r.Classes
-	case len(x.Facts) > 0:
+	case len(x.ToGive) > 0:
 		x.Off = OffFacts
 	case r.silence:
 		x.Off = OffInterval
@@ -247,7 +244,7 @@ func (e *Engine) beside(i *instance) (*instance, evalContext) {
 func (e *Engine) explain(i *instance) Explanation {
 	r := i.rule
 	x := r.explanation(i.asset)
-	x.Device, x.Lane, x.Limits = i.dev.dev.ID, int(i.lane), i.limits()
+	x.Device, x.Lane, x.Limits, x.Facts = i.dev.dev.ID, int(i.lane), i.limits(), i.factViews()
 	copied, c := e.beside(i)
 	if r.OnlyWhile != nil {
 		x.OnlyWhile = r.OnlyWhile.Text
@@ -329,7 +326,9 @@ func (e *Engine) thresholds(i *instance) []ThresholdView {
 	now := max(i.t, e.instanceTime(i))
 	for k := range i.limbs {
 		l, t := &i.limbs[k], &i.rule.Thresholds[k]
-		v := ThresholdView{Severity: t.Severity, Condition: t.When.Text, Value: l.val, Onset: l.onset, Muted: l.muted, For: t.For, ClearFor: t.ClearFor}
+		wait := i.consts.delays[k]
+		v := ThresholdView{Severity: t.Severity, Condition: t.When.Text, Value: l.val, Onset: l.onset, Muted: l.muted,
+			For: time.Duration(wait.start), ClearFor: time.Duration(wait.clear)}
 		acc := l.acc
 		switch {
 		case l.active:
@@ -337,13 +336,13 @@ func (e *Engine) thresholds(i *instance) []ThresholdView {
 				v.Phase = ActiveWithoutData
 			}
 			if v.Clearing = l.clear == True; v.Clearing {
-				v.Remaining = max(0, t.ClearFor-time.Duration(l.clearAcc+now-i.t))
+				v.Remaining = max(0, v.ClearFor-time.Duration(l.clearAcc+now-i.t))
 			}
 		case l.onset != 0:
 			if v.Phase = Pending; l.val == True {
 				acc += now - i.t
 			}
-			v.Remaining = max(0, t.For-time.Duration(acc))
+			v.Remaining = max(0, v.For-time.Duration(acc))
 		}
 		out = append(out, v)
 	}
@@ -375,18 +374,15 @@ func (e *Engine) inputs(i *instance) (in []InputView, missing []string) {
 	return in, missing
 }
 
-// limits lists the numbers that the conditions of an instance are compared with.
-func (i *instance) limits() []LimitView {
-	var out []LimitView
-	for k, l := range i.rule.Limits {
-		out = append(out, LimitView{Name: "limit." + l.Name, Value: i.consts.limits[k], Unit: l.Unit, Origin: "rule", Source: l.Source.String()})
-	}
+func (i *instance) factViews() []FactView {
+	var out []FactView
 	for k, f := range i.rule.facts {
-		v := LimitView{Name: "fact." + f.Name, Value: i.consts.facts[k].Value, Unit: f.Unit, Origin: "asset"}
+		q := i.consts.facts[k]
 		if f.Word {
-			v.Word = i.consts.facts[k].Word
+			out = append(out, FactView{Name: f.Name, Word: q.Word})
+		} else {
+			out = append(out, FactView{Name: f.Name, Value: q.Value, Unit: f.Unit})
 		}
-		out = append(out, v)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -361,7 +362,8 @@ func (rd *reader) thresholds(r *Rule, c *compiler, n *yaml.Node, f map[string]*y
 
 func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*yaml.Node) {
 	var t Threshold
-	t.For, t.ClearFor = rd.duration(f["for"]), rd.duration(f["clear_for"])
+	t.For, t.forLimit = rd.delay(r, f["for"])
+	t.ClearFor, t.clearLimit = rd.delay(r, f["clear_for"])
 	ok := true
 	if s := f["severity"]; s == nil {
 		rd.errorf(n, "severity: critical, high, medium or low", "the threshold has no severity")
@@ -387,4 +389,32 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 	if ok {
 		r.Thresholds = append(r.Thresholds, t)
 	}
+}
+
+// delay reads a duration, or limit.NAME for a limit that is a time; limit is
+// counted from 1.
+func (rd *reader) delay(r *Rule, n *yaml.Node) (d time.Duration, limit int) {
+	if n == nil {
+		return 0, 0
+	}
+	name, named := strings.CutPrefix(rd.text(n), "limit.")
+	if !named {
+		return rd.duration(n), 0
+	}
+	k := slices.IndexFunc(r.Limits, func(l Limit) bool { return l.Name == name })
+	if k < 0 {
+		var known []string
+		for _, l := range r.Limits {
+			known = append(known, l.Name)
+		}
+		rd.errorf(n, diag.DidYouMean(name, known), "unknown limit %q", name)
+		return 0, 0
+	}
+	r.Limits[k].used = true
+	s, ok := toUnit(r.Limits[k].Value, r.Limits[k].Unit, "s")
+	if !ok || s < 0 || s > maxDuration.Seconds() {
+		rd.errorf(n, "give it a time, such as "+name+": 5 min", "limit %s is no length of time", r.Limits[k].String())
+		return 0, 0
+	}
+	return time.Duration(s * float64(time.Second)), k + 1
 }

@@ -86,7 +86,12 @@ func (rd *reader) mute(n *yaml.Node) *Mute {
 	}
 	m.While = rd.text(m.node)
 	// Mistakes are said once, not for every rule that it mutes.
-	if _, ok := rd.condition(&compiler{rule: &Rule{Classes: m.Classes}, diags: rd.diags, filename: rd.file}, m.node); !ok {
+	alone := &Rule{Classes: m.Classes}
+	if _, ok := rd.condition(&compiler{rule: alone, diags: rd.diags, filename: rd.file}, m.node); !ok {
+		m.node = nil
+	}
+	if len(alone.facts) > 0 {
+		rd.errorf(m.node, "use roles only", "a mute knows no facts: the rules that it mutes would be off where %s is not given", alone.facts[0].Name)
 		m.node = nil
 	}
 	return m

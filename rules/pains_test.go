@@ -268,8 +268,8 @@ func TestPain19ExplainsWhyNotYet(t *testing.T) {
 	if x := b.explain("p", "gated"); x.State != Starting || x.Startup != time.Minute || x.Thresholds[0].Phase != 0 {
 		t.Errorf("%s with %v to go, want the start-up delay to run", x.State, x.Startup)
 	}
-	if x := b.explain("p", "own"); x.State != Off || x.Off != OffFacts || x.Facts[0] != "rated_current" {
-		t.Errorf("%s because %s %v", x.State, x.Off, x.Facts)
+	if x := b.explain("p", "own"); x.State != Off || x.Off != OffFacts || x.ToGive[0] != "rated_current" {
+		t.Errorf("%s because %s %v", x.State, x.Off, x.ToGive)
 	}
 	if tasks := b.eng.Tasks(); len(tasks) != 1 || !strings.Contains(tasks[0].Message, "rated_current") {
 		t.Errorf("tasks %v", tasks)

@@ -109,7 +109,7 @@ func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
 			if !l.active {
 				continue
 			}
-			need := int64(i.rule.Thresholds[k].For)
+			need := i.consts.delays[k].start
 			*l = limb{val: l.val, clear: Unknown, onset: i.t, acc: need - max(need, int64(e.timing.Recheck))}
 			if cause == CauseCancelled {
 				l.onset, l.acc, l.spent = 0, 0, f.Until.IsZero()

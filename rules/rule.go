@@ -63,6 +63,9 @@ type Threshold struct {
 	// Clear ends it; without one, When being false does.
 	Clear    *Condition
 	ClearFor time.Duration
+	// The limits that For and ClearFor are written as, counted from 1; 0 = written
+	// as a duration.
+	forLimit, clearLimit int
 }
 
 // Source says where a number comes from and how far that was checked: v read in
@@ -210,15 +213,12 @@ func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 
 	if k < 0 {
 		return nil
 	}
-	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: make([]float64, len(r.Limits))}
+	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: r.limitValues()}
 	for i, f := range r.facts {
 		c.facts[i] = facts[f.Name]
 		if v, ok := factValue(facts[f.Name], f.Unit); ok && !f.Word {
 			c.facts[i].Value = v
 		}
-	}
-	for i, l := range r.Limits {
-		c.limits[i] = l.Value
 	}
 	ctx := &evalContext{inst: &instance{rule: r, consts: c}}
 	var out []float64

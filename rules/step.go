@@ -111,7 +111,7 @@ func (e *Engine) stepIdle(c *evalContext, l *limb, k int, open Truth, passed int
 	if l.onset == 0 {
 		l.onset, l.acc = c.t, 0
 	}
-	if need := int64(th.For) - l.acc; need > 0 {
+	if need := i.consts.delays[k].start - l.acc; need > 0 {
 		c.wakeAt(max(c.t+need, e.nextReading(i, &th.When)))
 		return false
 	}
@@ -160,7 +160,7 @@ func (e *Engine) stepActive(c *evalContext, l *limb, k int, open Truth, passed i
 	case False:
 		l.clearAcc = 0
 	case True:
-		if need := int64(th.ClearFor) - l.clearAcc; need > 0 {
+		if need := i.consts.delays[k].clear - l.clearAcc; need > 0 {
 			c.wakeAt(max(c.t+need, e.nextReading(i, cond)))
 			break
 		}
