@@ -32,7 +32,8 @@ type classState struct {
 	opened   [flapOpenings]int64
 	flapping bool // the open episode is held until it has been calm
 	// shelved is until when a person does not want to hear of it.
-	shelved int64
+	shelved   int64
+	shelvedBy string
 }
 
 // faultClass finds the state of a fault class on an asset, and makes it when asked.
@@ -106,7 +107,7 @@ func (e *Engine) closeEpisode(cs *classState, a *assetState, cause Cause, t int6
 	e.emit(cs, a, Cleared, cause, t, nil)
 	e.episodeOver(cs, a, cause)
 	was := *cs
-	*cs = classState{fc: cs.fc, shelved: cs.shelved, done: cs.done, over: was.over, overAt: was.overAt, opened: was.opened}
+	*cs = classState{fc: cs.fc, shelved: cs.shelved, shelvedBy: cs.shelvedBy, done: cs.done, over: was.over, overAt: was.overAt, opened: was.opened}
 	if was.explains {
 		cs.over, cs.overAt = was.id, e.now
 		e.explainNoMore(was.id, t)

@@ -59,7 +59,7 @@ func (b *Board) apiFigures(ctx context.Context, in *figuresInput) (*output[ticke
 		}
 		for i := range page.Items {
 			o := &page.Items[i]
-			tally.Add(o, logs[o.ID], b.cfg.Policy, b.cfg.Calendar(o.Site), now)
+			tally.Add(o, logs[o.ID], b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), now)
 		}
 		if f.Cursor = page.Next; page.Next == "" {
 			return &output[ticketing.Figures]{tally.Figures()}, nil

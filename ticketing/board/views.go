@@ -145,6 +145,9 @@ type LogEntry struct {
 	Rule       string                 `json:"rule,omitempty"`
 	Cause      string                 `json:"cause,omitempty"`
 	Why        *devices.Label         `json:"why,omitempty"`
+	Target     string                 `json:"target,omitempty" enum:"accept,arrive,done" doc:"Of a warning: what there is little time left for"`
+	Level      int                    `json:"level,omitempty" enum:"50,80,100" doc:"Of a warning: so many percent of the time are gone"`
+	Due        time.Time              `json:"due,omitzero" doc:"Of a warning: when the time is over"`
 	Cleared    bool                   `json:"cleared,omitempty"`
 	Value      *ticketing.Measurement `json:"value,omitempty"`
 	Attachment *ticketing.Attachment  `json:"attachment,omitempty"`
@@ -229,9 +232,9 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 	for i := range orders {
 		o := &orders[i]
 		out[i] = sites.viewOrder(o)
-		out[i].Forgotten = o.Forgotten(b.cfg.Policy, now)
+		out[i].Forgotten = o.Forgotten(b.cfg.Policy(o.Site), now)
 		if log := logs[o.ID]; log != nil {
-			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), now)))
+			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), now)))
 		}
 	}
 	return out, nil
@@ -239,12 +242,12 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 
 // withClocks adds the clocks of one order.
 func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketing.Entry) {
-	clocks := ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), b.cfg.Now())
+	clocks := ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), b.cfg.Now())
 	v.Clocks = make([]Clock, len(clocks))
 	for i := range clocks {
 		v.Clocks[i] = *viewClock(&clocks[i])
 	}
-	v.Forgotten = o.Forgotten(b.cfg.Policy, b.cfg.Now())
+	v.Forgotten = o.Forgotten(b.cfg.Policy(o.Site), b.cfg.Now())
 	if o.State.Working() {
 		v.Next = viewClock(ticketing.Next(clocks))
 	}
@@ -257,7 +260,7 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 		out[i] = LogEntry{
 			Version: e.Version, Kind: e.Kind, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Text: e.Text, Reason: e.Reason,
 			Person: e.Person, Until: e.Until, Episode: e.Episode, Severity: e.Severity, Rule: e.Rule, Cause: string(e.Cause),
-			Why: e.Why, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
+			Why: e.Why, Target: string(e.Target), Level: e.Level, Due: e.Due, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
 		}
 		if e.Tier != 0 {
 			out[i].Tier = e.Tier.String()
