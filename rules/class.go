@@ -20,7 +20,8 @@ type classState struct {
 	// under is the open episode that explains this one.
 	under EpisodeID
 	// shelved is until when a person does not want to hear of it.
-	shelved int64
+	shelved   int64
+	shelvedBy string
 }
 
 // faultClass finds the state of a fault class on an asset, and makes it when asked.
@@ -86,7 +87,7 @@ func (e *Engine) closeEpisode(cs *classState, a *assetState, cause Cause, t int6
 	e.emit(cs, a, Cleared, cause, t, nil)
 	e.episodeOver(cs, a, cause)
 	over := cs.id
-	*cs = classState{fc: cs.fc, shelved: cs.shelved, done: cs.done}
+	*cs = classState{fc: cs.fc, shelved: cs.shelved, shelvedBy: cs.shelvedBy, done: cs.done}
 	e.explainNoMore(over, t)
 }
 
