@@ -239,6 +239,7 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 		chromedp.Click(`form[action$="/attach"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.file img`, chromedp.ByQuery),
 		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SetValue(`form[action$="/done"] select[name=code]`, "repaired", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=reason]`, "Current falls, watching", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),
