@@ -41,7 +41,7 @@ func (s *Store) Warn(ctx context.Context, site string, epoch uint32, now time.Ti
 			if !held {
 				return ErrFenced
 			}
-			if n, err = warn(ctx, tx, ids, now, p, cal); err != nil || n == 0 {
+			if n, err = s.warn(ctx, tx, ids, now, p, cal); err != nil || n == 0 {
 				return err
 			}
 			_, err = tx.ExecContext(ctx, `UPDATE sites SET changes = changes + 1 WHERE site = $1`, site)
@@ -51,11 +51,12 @@ func (s *Store) Warn(ctx context.Context, site string, epoch uint32, now time.Ti
 			return written, fmt.Errorf("warn of the deadlines of site %s: %w", site, err)
 		}
 		written += n
+		s.committed()
 	}
 }
 
 // warn lets time pass over some orders whose site is locked.
-func warn(ctx context.Context, tx *sql.Tx, ids []string, now time.Time, p *ticketing.Policy, cal *calendar.Calendar) (written int, err error) {
+func (s *Store) warn(ctx context.Context, tx *sql.Tx, ids []string, now time.Time, p *ticketing.Policy, cal *calendar.Calendar) (written int, err error) {
 	var w where
 	w.addIn("id", toAny(ids, func(id string) any { return id }))
 	orders, err := collect(ctx, tx, scanDoc[ticketing.Order], `SELECT doc FROM orders`+w.String()+` ORDER BY opened, id`, w.args...)
@@ -70,7 +71,7 @@ func warn(ctx context.Context, tx *sql.Tx, ids []string, now time.Time, p *ticke
 		o := &orders[i]
 		d := ticketing.Warn(o, logs[o.ID], p, cal, now)
 		for k := range d.Entries {
-			if err := appendEntry(ctx, tx, o, &d.Entries[k]); err != nil {
+			if err := s.appendEntry(ctx, tx, o, &d.Entries[k]); err != nil {
 				return 0, err
 			}
 			written++
