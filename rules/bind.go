@@ -26,6 +26,9 @@ type assetState struct {
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance
+	// suppressed is what would have opened an episode and did not, oldest first.
+	suppressed []suppression
+	tallies    []tally
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that

@@ -25,7 +25,7 @@ const (
 	DoNote     Verb = "note"     // Text
 	DoMeasure  Verb = "measure"  // Value
 	DoAttach   Verb = "attach"   // Attachment
-	DoDone     Verb = "done"     // Text; Reason while the condition holds; Cleared for what only a person may clear
+	DoDone     Verb = "done"     // Text, Code; Reason while the condition holds; Cleared for what only a person may clear
 	DoRefuse   Verb = "refuse"   // Reason
 	DoCancel   Verb = "cancel"   // Reason, Until for "known"
 	DoReassign Verb = "reassign" // Person
@@ -47,6 +47,7 @@ type Command struct {
 
 	Text       string
 	Reason     string
+	Code       string `json:",omitempty"` // of DoneCodes; digests of commands without one stay as they were
 	Person     string
 	Until      time.Time
 	Into       string
@@ -174,7 +175,7 @@ func (c *Command) detail() Detail {
 	case DoMerge:
 		d.Into = c.Into
 	case DoDone:
-		d.Cleared = c.Cleared
+		d.Cleared, d.Code = c.Cleared, c.Code
 	case DoMeasure:
 		d.Value = c.Value
 	case DoAttach:
@@ -250,6 +251,11 @@ func checkAttach(_ *Order, c *Command) error {
 
 // checkDone lets nobody overlook that the fault is still there.
 func checkDone(o *Order, c *Command) error {
+	if c.Code != "" {
+		if err := oneOf("code", c.Code, DoneCodes()); err != nil {
+			return err
+		}
+	}
 	if !o.Holds() || c.Reason != "" {
 		return nil
 	}

@@ -53,6 +53,7 @@ type Detail struct {
 	// Of what a person did.
 	Text       string       `json:"text,omitempty"`
 	Reason     string       `json:"reason,omitempty"`
+	Code       string       `json:"code,omitempty"` // closing code of what is done
 	Person     string       `json:"person,omitempty"`
 	Until      time.Time    `json:"until,omitzero"`
 	Into       string       `json:"into,omitempty"` // order id

@@ -33,6 +33,7 @@ type WorkOrder struct {
 	Updated    time.Time        `json:"updated"`
 	Assignee   string           `json:"assignee,omitempty" doc:"Id of the person who has it"`
 	Reason     string           `json:"reason,omitempty" doc:"Why it waits or was cancelled"`
+	Code       string           `json:"code,omitempty" enum:"repaired,made_safe,external,no_fault,device_fault" doc:"What it was, as reported with done"`
 	Until      time.Time        `json:"until,omitzero"`
 	Into       string           `json:"into,omitempty" doc:"Id of the order that it was merged into, or whose consequence it is"`
 	Under      string           `json:"under,omitempty" doc:"Id of the order whose fault explains this one, as long as it does"`
@@ -142,6 +143,7 @@ type LogEntry struct {
 	Via        string                 `json:"via,omitempty" enum:"board,api,cli,rules,clock"`
 	Text       string                 `json:"text,omitempty"`
 	Reason     string                 `json:"reason,omitempty"`
+	Code       string                 `json:"code,omitempty"`
 	Person     string                 `json:"person,omitempty"`
 	Until      time.Time              `json:"until,omitzero"`
 	Into       string                 `json:"into,omitempty"`
@@ -217,7 +219,7 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		ID: o.ID, Number: o.NumberText(), Version: o.Version, Site: o.Site, Asset: o.Asset, AssetName: s.assetName(o.Site, o.Asset),
 		FaultClass: o.FaultClass, Title: faultTitle(o.FaultClass), Why: o.Why, State: o.State, StateSince: o.Since, Tier: o.Tier.String(),
 		Severity: o.Severity, Rule: o.Rule, Onset: o.Onset, Opened: o.Opened, Updated: o.Updated, Assignee: o.Assignee, Reason: o.Reason,
-		Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
+		Code: o.Code, Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
 		AcceptedAt: o.AcceptedAt, ArrivedAt: o.ArrivedAt, DoneAt: o.DoneAt, VerifiedAt: o.VerifiedAt, ClosedAt: o.ClosedAt, Commands: o.Allowed(),
 	}
 	for _, h := range o.Holding {
@@ -269,7 +271,7 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 	for i := range log {
 		e := &log[i]
 		out[i] = LogEntry{
-			Version: e.Version, Kind: e.Kind, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Text: e.Text, Reason: e.Reason,
+			Version: e.Version, Kind: e.Kind, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Text: e.Text, Reason: e.Reason, Code: e.Code,
 			Person: e.Person, Until: e.Until, Episode: e.Episode, Severity: e.Severity, Rule: e.Rule, Cause: string(e.Cause),
 			Why: e.Why, Target: string(e.Target), Level: e.Level, Due: e.Due, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
 		}
