@@ -51,6 +51,7 @@ type Daemon struct {
 	now      func() time.Time
 	registry *prometheus.Registry
 	metrics  *metrics
+	figures  *figureMetrics
 	bundles  []*configs.Bundle
 	brokers  []configs.Broker
 	started  time.Time
@@ -143,7 +144,7 @@ func New(o Options) (*Daemon, diag.List) {
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	d.metrics = newMetrics(d.registry)
+	d.metrics, d.figures = newMetrics(d.registry), newFigureMetrics(d.registry)
 	var sites []string
 	for _, b := range bundles {
 		sites = append(sites, b.Site.ID)
@@ -209,6 +210,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
 		start(&work, func() error { return d.reviewOrders(workCtx, c) })
 	}
+	start(&work, func() error { return d.countFigures(workCtx) })
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
