@@ -190,6 +190,13 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.uint(c.under.Seq)
 		w.string(c.rule)
 		w.string(c.shelvedBy)
+		w.int(c.alone)
+		w.int(int64(c.aloneConn))
+		w.bool(c.explains)
+		w.bool(c.flapping)
+		w.uint(c.over.Seq)
+		w.int(c.overAt)
+		w.ints(c.opened[:]...)
 	}
 	a.writeSuppressed(w)
 	w.uint(uint64(len(a.instances) + len(a.orphans)))
@@ -341,6 +348,22 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 			c.under.Site = e.site.ID
 		}
 		c.rule, c.shelvedBy = r.string(), r.string()
+		c.alone, c.aloneConn = r.time(), int32(r.int())
+		if c.aloneConn < -1 || int(c.aloneConn) >= len(e.conns) || c.alone != 0 && !c.open {
+			r.fail()
+			return
+		}
+		if c.alone != 0 {
+			e.wait(a)
+		}
+		c.explains, c.flapping = r.bool(), r.bool()
+		if c.over.Seq = r.uint(); c.over.Seq != 0 {
+			c.over = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: c.over.Seq}
+		}
+		c.overAt = r.time()
+		for k := range c.opened {
+			c.opened[k] = r.time()
+		}
 	}
 	a.readSuppressed(r)
 	for range r.count(10) {
