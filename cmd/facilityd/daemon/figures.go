@@ -36,9 +36,9 @@ func newFigureMetrics(r prometheus.Registerer) *figureMetrics {
 		orders:     gauge("orders", "orders"),
 		closedLoop: gauge("closed_loop_ratio", "closed_loop"),
 		revisits:   gauge("revisits_ratio", "revisits"),
-		response:   gauge("response_seconds", "response", "tier", "quantile"),
-		onSite:     gauge("on_site_seconds", "on_site", "tier", "quantile"),
-		repair:     gauge("repair_seconds", "repair", "tier", "quantile"),
+		response:   gauge("response_seconds", "response", "tier", "rank"),
+		onSite:     gauge("on_site_seconds", "on_site", "tier", "rank"),
+		repair:     gauge("repair_seconds", "repair", "tier", "rank"),
 		sla:        gauge("sla_ratio", "sla", "tier"),
 		precision:  gauge("precision_ratio", "precision", "rule"),
 	}
@@ -67,8 +67,8 @@ func (m *figureMetrics) set(site string, f *ticketing.Figures) {
 			s ticketing.Spread
 		}{{m.response, t.Response}, {m.onSite, t.OnSite}, {m.repair, t.Repair}} {
 			if x.s.Count > 0 {
-				x.g.WithLabelValues(site, tier, "0.5").Set(x.s.Median)
-				x.g.WithLabelValues(site, tier, "0.9").Set(x.s.P90)
+				x.g.WithLabelValues(site, tier, "median").Set(x.s.Median)
+				x.g.WithLabelValues(site, tier, "p90").Set(x.s.P90)
 			}
 		}
 	}

@@ -31,8 +31,8 @@ facilityd_figures_orders{site="court"} 4
 facilityd_figures_orders{site="tower"} 1
 # HELP facilityd_figures_response_seconds ` + ticketing.Define("response") + ` The last 30 days.
 # TYPE facilityd_figures_response_seconds gauge
-facilityd_figures_response_seconds{quantile="0.5",site="court",tier="P2"} 600
-facilityd_figures_response_seconds{quantile="0.9",site="court",tier="P2"} 900
+facilityd_figures_response_seconds{rank="median",site="court",tier="P2"} 600
+facilityd_figures_response_seconds{rank="p90",site="court",tier="P2"} 900
 # HELP facilityd_figures_sla_ratio ` + ticketing.Define("sla") + ` The last 30 days.
 # TYPE facilityd_figures_sla_ratio gauge
 facilityd_figures_sla_ratio{site="court",tier="P2"} 0.75
