@@ -54,6 +54,7 @@ type Daemon struct {
 	now      func() time.Time
 	registry *prometheus.Registry
 	metrics  *metrics
+	figures  *figureMetrics
 	bundles  []*configs.Bundle
 	brokers  []configs.Broker
 	started  time.Time
@@ -167,7 +168,7 @@ func New(o Options) (*Daemon, diag.List) {
 	}
 	d.takeCrew(crew)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	d.metrics = newMetrics(d.registry)
+	d.metrics, d.figures = newMetrics(d.registry), newFigureMetrics(d.registry)
 	var sites []string
 	for _, b := range bundles {
 		sites = append(sites, b.Site.ID)
@@ -233,6 +234,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
 		start(&work, func() error { return d.reviewOrders(workCtx, c) })
 	}
+	start(&work, func() error { return d.countFigures(workCtx) })
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
