@@ -45,6 +45,9 @@ func ReadUsed(site File, shipped fs.FS) ([]File, diag.List) {
 	if f.Calendar != nil {
 		names = append(names, f.Calendar.Use...)
 	}
+	if f.SLA != nil {
+		names = append(names, f.SLA.Use...)
+	}
 	var out []File
 	var list diag.List
 	for _, use := range names {

@@ -28,6 +28,7 @@ var propertyRules = []string{
 	rule("flat", "pump", "comms.quality", "severity: low\nwhen: stuck(level, 90s) and running"),
 	rule("moves", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and between(\"08:00\", \"08:30\")"),
 	rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 60s)\nclear_for: 20s"),
+	rule("supply", "pump", "power.quality", "explains: [water.leak, pump.bearing, comms.quality]\nseverity: high\nwhen: running and current < 1 A\nfor: 5s"),
 	rule("gas", "sensor", "gas.leak", "severity: critical\nwhen: gas_concentration >= 25 %LEL"),
 }
 
@@ -210,7 +211,7 @@ func remembered(e *Engine) []byte {
 
 func propertySite() *devices.Site {
 	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
-		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"},
+		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
 	}}
 }
 

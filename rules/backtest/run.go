@@ -40,7 +40,6 @@ type Run struct {
 	workers []*worker
 	done    sync.WaitGroup
 	started bool
-	all     batch // of the record at hand, for a run with one worker
 }
 
 // place is where a point of the registry is judged.

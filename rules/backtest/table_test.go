@@ -43,7 +43,7 @@ func readTable(t *testing.T, text string, o TableOptions) (Read, []string) {
 }
 
 func TestATableIsReadInTheOrderOfTime(t *testing.T) {
-	read, got := readTable(t, "\ufefftime,device,point,value,quality,note\n"+
+	read, _ := readTable(t, "\ufefftime,device,point,value,quality,note\n"+
 		"2026-03-01T08:00:02+08:00,pump-1,bearing_temp,61.5,,a\n"+
 		"2026-03-01 08:00:01,pump-2,running,true,good,\n"+
 		"1772323200,cabin-1,fault_code,door_open_blocked,good,\n"+
@@ -61,7 +61,7 @@ func TestATableIsReadInTheOrderOfTime(t *testing.T) {
 	if len(read.Findings) != 1 || !strings.Contains(read.Findings[0].Message, `value of cabin-1 fault_code is "door_open_blocked"`) {
 		t.Fatalf("findings: %v", read.Findings)
 	}
-	read, got = readTable(t, "time,device,point,value,quality\n"+
+	read, got := readTable(t, "time,device,point,value,quality\n"+
 		"2026-03-01T08:00:02+08:00,pump-1,bearing_temp,61.5,\n"+
 		"2026-03-01 08:00:01,pump-2,running,true,good\n"+
 		"1772323200,cabin-1,fault_code,"+word+",good\n"+

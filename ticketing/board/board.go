@@ -29,6 +29,7 @@ type Orders interface {
 	Log(ctx context.Context, order string, version int) ([]ticketing.Entry, error)
 	Milestones(ctx context.Context, orders []string) (map[string][]ticketing.Entry, error)
 	Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error)
+	EvidenceAt(ctx context.Context, order string, version int) (*ticketing.Evidence, error)
 	Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticketing.Page[ticketing.Episode], error)
 	Stats(ctx context.Context) ([]ticketing.Stat, error)
 	Changes(ctx context.Context) (int64, error)
@@ -47,8 +48,9 @@ type Config struct {
 	Messages *messages.Catalogue
 	// Templates say what to do about a fault class, by its id; nil means none.
 	Templates map[string]*ticketing.Template
-	// Policy says how long orders may take; nil means [ticketing.DefaultPolicy].
-	Policy *ticketing.Policy
+	// Policy says how long the orders of a site may take; nil means
+	// [ticketing.DefaultPolicy] everywhere.
+	Policy func(site string) *ticketing.Policy
 	// Calendar gives the working time of a site; nil means day and night.
 	Calendar func(site string) *calendar.Calendar
 	// Now is the wall clock, or the estate clock where the daemon runs on one.
@@ -94,7 +96,7 @@ func New(cfg Config) (*Board, error) {
 	}
 	if cfg.Policy == nil {
 		p := ticketing.DefaultPolicy()
-		cfg.Policy = &p
+		cfg.Policy = func(string) *ticketing.Policy { return &p }
 	}
 	if cfg.Calendar == nil {
 		cfg.Calendar = func(string) *calendar.Calendar { return calendar.Always() }
