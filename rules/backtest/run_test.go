@@ -42,7 +42,7 @@ func play(t testing.TB, b *configs.Bundle, reg *devices.Registry, seed uint64, l
 	t.Helper()
 	cfg := simulator.DemoEstate()
 	cfg.Start, cfg.Location = time.Date(2026, 3, 2, 6, 0, 0, 0, b.Site.Location), b.Site.Location
-	cfg.Faults, cfg.FaultsPerWeek, cfg.Horizon = nil, 600, length
+	cfg.Faults, cfg.FaultsPerWeek, cfg.Horizon = nil, 1500, length
 	e, err := simulator.New(cfg, seed)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestRecordsOfAJournalGiveWhatTheEngineSays(t *testing.T) {
 	other := *b.Site
 	other.Devices = slices.Clone(other.Devices[1:]) // one is its own asset from then on
 	n := 0
-	play(t, b, reg, seed(t), 12*time.Hour, func(r *devices.Record, readings []devices.Reading) {
+	play(t, b, reg, seed(t), 5*time.Hour, func(r *devices.Record, readings []devices.Reading) {
 		batch.Reset()
 		second.Decode(r, &batch)
 		run.Apply(r, readings)
@@ -86,9 +86,9 @@ func TestRecordsOfAJournalGiveWhatTheEngineSays(t *testing.T) {
 			extra.Kind = devices.LinkState
 		case 4400:
 			extra.Kind, extra.Link.Up = devices.LinkState, true
-		case 8000:
+		case 6000:
 			extra.Kind, extra.Fact = devices.FactRecord, &devices.Fact{ID: "w", Kind: devices.FactWindow, From: time.Unix(0, r.Time), Until: time.Unix(0, r.Time).Add(time.Hour)}
-		case 12000:
+		case 8000:
 			extra.Kind = devices.ConfigVersion
 			run.Swap(&extra, b.Rules, &other)
 			want = append(want, engine.Swap(&extra, b.Rules, &other)...)
@@ -119,7 +119,7 @@ func TestSeveralCoresGiveWhatOneGives(t *testing.T) {
 	var want []rules.Transition
 	tick, begun := int64(0), false
 	all := []devices.Reading(nil)
-	play(t, b, reg, seed(t), 12*time.Hour, func(_ *devices.Record, readings []devices.Reading) {
+	play(t, b, reg, seed(t), 5*time.Hour, func(_ *devices.Record, readings []devices.Reading) {
 		all = append(all, slices.DeleteFunc(slices.Clone(readings), func(r devices.Reading) bool {
 			return r.Point.Kind == devices.Availability // said at other times than the readings
 		})...)
