@@ -337,6 +337,15 @@ func TestAPIShowsTheEstate(t *testing.T) {
 	if f.Orders != 8 || len(f.Tiers) != 4 || f.Rules[0].Rule != "E01" {
 		t.Errorf("%+v", f)
 	}
+	// A day is the site's: an order of 21:40 UTC belongs to the next one in Shanghai.
+	if f := get[ticketing.Figures](s, "/api/v1/figures?from=2026-03-02&to=2026-03-03"); f.Orders != 4 {
+		t.Errorf("%d orders of 2 March", f.Orders)
+	}
+	for _, wrong := range []string{"from=2026-03-02&to=2026-03-02", "from=yesterday&to=2026-03-02", "from=2026-03-02", "from=2026-03-02&to=2026-03-03&site=dmeo"} {
+		if resp, body := s.call("GET", "/api/v1/figures?"+wrong, ""); resp.StatusCode != 422 {
+			t.Errorf("%s: %s %s", wrong, resp.Status, body)
+		}
+	}
 	if st := get[board.Status](s, "/api/v1/status"); st.Configuration == "" || st.Lags[0].Consumer != "history" {
 		t.Errorf("%+v", st)
 	}

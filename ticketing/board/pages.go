@@ -285,6 +285,9 @@ func (v *view) Number(x any) string {
 // Asset is the name of an asset.
 func (v *view) Asset(site, asset string) string { return v.L(v.sites.assetName(site, asset)) }
 
+// SiteList are the sites of the configuration in force.
+func (v *view) SiteList() []*devices.Site { return v.sites.order }
+
 // Site is the name of a site, "" when there is only one: then everybody knows.
 func (v *view) Site(site string) string {
 	if len(v.sites.order) < 2 {
