@@ -21,6 +21,9 @@ func Facts(before *Order, e *Entry) []devices.Fact {
 			ID:   fmt.Sprintf("%s/%d/%s", before.ID, e.Version, kind),
 			Kind: kind, Asset: before.Asset, FaultClass: before.FaultClass, By: e.By, At: e.At,
 		}
+		if n := len(before.Holding); n > 0 {
+			f.Episode = before.Holding[n-1].Episode
+		}
 		if change != nil {
 			change(&f)
 		}
