@@ -29,9 +29,9 @@ var outboxCases = []testCase{
 	{"open orders from before anybody was configured are told too", (*env).adopted},
 }
 
-// tellEverybody are effects as a daemon has them: people are told about every
+// TellEverybody are effects as a daemon has them: people are told about every
 // order, and one system hears of every change.
-func tellEverybody() store.Effects {
+func TellEverybody() store.Effects {
 	return store.Effects{
 		Dispatched: func(string) bool { return true },
 		Events: func(o *ticketing.Order, c outbox.Change) []outbox.Effect {

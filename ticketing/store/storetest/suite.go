@@ -45,7 +45,7 @@ func Step(asset, fault string, episode, seq uint64, phase rules.Phase, sev rules
 func Run(t *testing.T, open func(t *testing.T, cfg store.Config) *store.Store) {
 	for _, c := range slices.Concat(cases, outboxCases) {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := store.Config{Warranty: 7 * 24 * time.Hour, Effects: tellEverybody(), Criticality: func(_, asset string) devices.Criticality {
+			cfg := store.Config{Warranty: 7 * 24 * time.Hour, Effects: TellEverybody(), Criticality: func(_, asset string) devices.Criticality {
 				if strings.HasPrefix(asset, "lift") {
 					return devices.VitalAsset
 				}
