@@ -52,6 +52,8 @@ func (e *Engine) join(d *deviceState, id string) {
 	k, _ := slices.BinarySearchFunc(a.devices, d.dev.ID, func(d *deviceState, id string) int { return cmp.Compare(d.dev.ID, id) })
 	a.devices = slices.Insert(a.devices, k, d)
 	e.describe(a)
+	e.giveHeld(a, d.moving)
+	d.moving = nil
 	e.setStale(a)
 }
 
@@ -77,6 +79,7 @@ func (e *Engine) describe(a *assetState) {
 		}
 		a.simulated = a.simulated || d.dev.Simulated
 	}
+	a.setWait()
 }
 
 func (e *Engine) setStale(a *assetState) {
@@ -158,6 +161,11 @@ func (e *Engine) move(id, asset, replaces string) {
 		return
 	}
 	e.assigned[replaces] = ""
+	for _, i := range from.asset.instances {
+		if slices.Contains(i.devs, from) {
+			i.newSensor()
+		}
+	}
 	if d != nil {
 		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
@@ -169,6 +177,15 @@ func (e *Engine) move(id, asset, replaces string) {
 	}
 	e.leave(from)
 	e.join(from, "")
+}
+
+// newSensor forgets the last inputs of an instance, and nothing else: what another
+// sensor says, and from where another counter counts, is not to be compared with
+// them.
+func (i *instance) newSensor() {
+	for k := range i.slots {
+		i.slots[k].known = false
+	}
 }
 
 // Swap takes over another set of rules and another description of the site at a
@@ -191,7 +208,8 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 		}
 		d := e.devs[dev.Index]
 		d.valid = validity(dev)
-		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && e.assigned[dev.ID] == "" {
+		_, said := e.assigned[dev.ID] // what a person said later goes before the file
+		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && !said {
 			e.leave(d)
 			e.join(d, asset)
 		}
@@ -208,6 +226,7 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 			e.settle(a, fc, nil, e.now, CauseRetired)
 		}
 	}
+	e.release()
 	e.runGrid()
 	return e.out
 }
@@ -221,6 +240,7 @@ func (a *assetState) has(r *Rule, d *deviceState, lane uint8) bool {
 // leave takes a device off its asset.
 func (e *Engine) leave(d *deviceState) {
 	a := d.asset
+	d.moving = a.takeHeld(d)
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
 		p := &e.points[idx]

@@ -21,11 +21,16 @@ type assetState struct {
 	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
-	stale     bool // its points changed: instances are to be made anew
-	watchers  int  // detectors, which share its budget of orders
+	stale     bool   // its points changed: instances are to be made anew
+	watchers  int    // detectors, which share its budget of orders
+	wait      int64  // how long it waits for stragglers
+	held      []held // readings that wait, by time
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance
+	// suppressed is what would have opened an episode and did not, oldest first.
+	suppressed []suppression
+	tallies    []tally
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that

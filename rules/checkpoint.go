@@ -14,7 +14,7 @@ import (
 // which each other chunk was last written, so that a torn checkpoint is seen.
 
 // checkpointVersion is the first byte of every chunk.
-const checkpointVersion = 2
+const checkpointVersion = 4
 
 // ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
 // to be made anew and the journal read from its beginning.
@@ -114,6 +114,8 @@ func (e *Engine) writeHead(w *writer) {
 		w.string(x.asset)
 		w.string(x.faultClass)
 		w.string(x.checkedIn)
+		w.string(x.by)
+		w.string(x.note)
 		w.ints(x.from, x.until)
 	}
 	w.uint(uint64(len(e.factIDs)))
@@ -153,8 +155,8 @@ func (e *Engine) readHead(data []byte) error {
 		c.since, c.hold, c.live, c.upLive = r.time(), r.time(), r.time(), r.time()
 		e.conns = append(e.conns, c)
 	}
-	for range r.count(6) {
-		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string()}
+	for range r.count(8) {
+		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string(), by: r.string(), note: r.string()}
 		x.from, x.until = r.time(), r.time()
 		e.windows = append(e.windows, x)
 	}
@@ -187,7 +189,17 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.string(c.under.FaultClass)
 		w.uint(c.under.Seq)
 		w.string(c.rule)
+		w.string(c.shelvedBy)
+		w.int(c.alone)
+		w.int(int64(c.aloneConn))
+		w.bool(c.explains)
+		w.bool(c.flapping)
+		w.uint(c.over.Seq)
+		w.int(c.overAt)
+		w.ints(c.opened[:]...)
 	}
+	a.writeSuppressed(w)
+	a.writeHeld(w)
 	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
 		i.write(w)
@@ -203,9 +215,9 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 	w.string(v.Class)
 	w.string(v.Profile)
 	w.string(v.Asset)
-	w.ints(v.Interval, v.Silence)
+	w.ints(v.Interval, v.Silence, v.Lateness)
 	w.bool(v.Simulated)
-	w.ints(d.newest, d.heard, d.heardLive, d.gap)
+	w.ints(d.newest, d.clock, d.clockLive, d.heard, d.heardLive, d.gap)
 	w.int(int64(d.conn))
 	w.bool(d.timed)
 	w.uint(uint64(len(d.points)))
@@ -336,8 +348,26 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 		if c.under.Seq != 0 {
 			c.under.Site = e.site.ID
 		}
-		c.rule = r.string()
+		c.rule, c.shelvedBy = r.string(), r.string()
+		c.alone, c.aloneConn = r.time(), int32(r.int())
+		if c.aloneConn < -1 || int(c.aloneConn) >= len(e.conns) || c.alone != 0 && !c.open {
+			r.fail()
+			return
+		}
+		if c.alone != 0 {
+			e.wait(a)
+		}
+		c.explains, c.flapping = r.bool(), r.bool()
+		if c.over.Seq = r.uint(); c.over.Seq != 0 {
+			c.over = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: c.over.Seq}
+		}
+		c.overAt = r.time()
+		for k := range c.opened {
+			c.opened[k] = r.time()
+		}
 	}
+	a.readSuppressed(r)
+	e.readHeld(r, a)
 	for range r.count(10) {
 		if !r.bad {
 			e.readInstance(r, a)
@@ -346,7 +376,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 }
 
 func (e *Engine) readDevice(r *cursor, a *assetState) {
-	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Simulated: r.bool()}
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Lateness: r.time(), Simulated: r.bool()}
 	if r.bad || v.ID == "" {
 		r.fail()
 		return
@@ -356,7 +386,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		dev = e.reg.Add(v)
 	}
 	d := e.deviceOn(dev, a)
-	d.newest, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time()
+	d.newest, d.clock, d.clockLive, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time(), r.time(), r.time()
 	d.conn = int32(r.int())
 	if d.conn < -1 || int(d.conn) >= len(e.conns) {
 		r.fail()

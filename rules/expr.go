@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -93,6 +94,9 @@ type Condition struct {
 	limitOf  int   // slot of the role that limit is drawn for; -1 for none
 	watches  []int // slots of its detectors
 	names    names // limits and facts that it names
+	parts    []part
+	// Line and Column are where it begins in its file.
+	Line, Column int
 }
 
 // condition compiles src; ok is false when an error was reported.
@@ -108,6 +112,11 @@ func (c *compiler) condition(src string) (cond Condition, ok bool) {
 		return Condition{}, false
 	}
 	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf, watches: c.watches, names: c.names}
+	cond.parts = op.parts
+	if cond.parts == nil {
+		cond.parts = []part{{text: strings.TrimSpace(src), truth: op.truth}}
+	}
+	cond.Line, cond.Column = c.pos(file.Location{})
 	cond.roles = slices.Sorted(maps.Keys(c.uses))
 	for _, slot := range cond.roles {
 		if k := c.rule.roles[slot].role.Kind; k == devices.Gauge || k == devices.Counter {
@@ -364,6 +373,7 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		} else {
 			res.truth, res.needTrue, res.needFalse = andOf(a, b), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
+		res.parts = c.joined(n, a, b)
 		return res
 	case "<", "<=", ">", ">=", "==", "!=":
 		if k, ok := n.Right.(*ast.IntegerNode); ok && k.Value >= 0 {
@@ -375,7 +385,9 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		if a.bad || b.bad {
 			return badOperand(loc)
 		}
-		return c.comparison(n.Operator, a, b, loc)
+		res := c.comparison(n.Operator, a, b, loc)
+		res.parts = c.compared(n, a, b, res)
+		return res
 	case "in":
 		return c.membership(n)
 	case "+", "-", "*", "/":

@@ -37,8 +37,8 @@ func TestAssetsLimitIsStrongerThanTheSites(t *testing.T) {
 	if l := ev.Limits[0]; l.Layer != LayerAsset || l.Value != 60 || l.Rule != 80 || l.By != "li.na" || l.At != "2026-03-01" {
 		t.Errorf("the evidence has %+v", l)
 	}
-	if x, _ := b.eng.Explain("p1", "hot"); !strings.HasPrefix(x[0].Limits, "hot = 70 °C [site: ") || x[0].InForce[0].Layer != LayerSite {
-		t.Errorf("explained as %q", x[0].Limits)
+	if l := b.explain("p1", "hot").Limits[0]; !strings.HasPrefix(l.String(), "hot = 70 °C [site: ") || l.Layer != LayerSite {
+		t.Errorf("explained as %q", l)
 	}
 }
 
@@ -48,8 +48,8 @@ func TestDelayMayBeALimit(t *testing.T) {
 	b.eng = NewEngine(b.set, b.site, b.reg)
 	d := b.device("p1", "pump", time.Minute, "bearing_temp")
 	b.say(d, 0, 0, "bearing_temp", 90.0)
-	if x, _ := b.eng.Explain("p1", "hot"); x[0].Thresholds[0].Remaining != 2*time.Minute {
-		t.Errorf("%v remain, want 2m", x[0].Thresholds[0].Remaining)
+	if x := b.explain("p1", "hot"); x.Thresholds[0].Remaining != 2*time.Minute {
+		t.Errorf("%v remain, want 2m", x.Thresholds[0].Remaining)
 	}
 	b.say(d, time.Minute, 0, "bearing_temp", 90.0)
 	b.say(d, 2*time.Minute, 0, "bearing_temp", 90.0)

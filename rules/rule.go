@@ -44,6 +44,8 @@ type Rule struct {
 	Scenarios  []Scenario
 
 	roles   []roleUse
+	own     int // how many of them its own conditions read; the others are its mutes'
+	mutes   []muteUse
 	facts   []*FactSpec
 	slots   []slotSpec
 	clock   bool // follows journal time, not reading time
@@ -115,8 +117,8 @@ func (r *Rule) Facts() []*FactSpec { return r.facts }
 
 // Roles names the roles that the rule reads.
 func (r *Rule) Roles() []string {
-	names := make([]string, len(r.roles))
-	for i, u := range r.roles {
+	names := make([]string, r.own)
+	for i, u := range r.roles[:r.own] {
 		names[i] = u.role.Name
 	}
 	return names
@@ -131,6 +133,7 @@ func (r *Rule) appliesTo(class string) bool {
 // shared by engines.
 type Set struct {
 	Rules  []*Rule // by id
+	Mutes  []*Mute // in the order of the files
 	Timing Timing
 }
 

@@ -173,7 +173,7 @@ func (w *watcher) finish(c *evalContext, spec *watchSpec) {
 func (w *watcher) feed(c *evalContext, t int64) {
 	i := c.inst
 	cs := i.asset.faultClass(i.rule.FaultClass, false)
-	hold := cs != nil && cs.open || slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) || c.engine.muted(i, t) > t
+	hold := cs != nil && cs.open || slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) || (c.signal != nil || c.engine.muted(i, t).until > t)
 	w.accepted = w.accepted && hold
 	hold = hold && !w.accepted
 	w.budget.Hold(hold)
