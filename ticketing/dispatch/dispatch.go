@@ -183,9 +183,9 @@ func (c *call) assigned(e *ticketing.Entry) {
 	}
 }
 
-// warn tells that time runs out: who has the order, or who was told about it while
-// nobody has. When four fifths of the time are gone the last step of the chain
-// knows too.
+// warn tells that time runs out: who has the order, and from four fifths of the
+// time on the last step of the chain. While nobody has it the chain is still
+// climbing: who was told so far hears of it, and the last step when it is over.
 func (c *call) warn(e *ticketing.Entry) {
 	if !c.o.State.Working() || c.urgency() != roster.Page {
 		return
@@ -194,10 +194,10 @@ func (c *call) warn(e *ticketing.Entry) {
 	switch {
 	case !c.free():
 		who = append(who, c.o.Assignee)
-	case e.Level > 50: // before that the chain is still climbing
+	case e.Level > 50:
 		who = append(who, c.s.Told...)
 	}
-	if e.Level > 50 {
+	if e.Level >= 100 || !c.free() && e.Level > 50 {
 		who = append(who, c.last()...)
 	}
 	c.all(who, Notice{Kind: notify.Warning, When: e.At, Target: e.Target, Due: e.Due, Level: e.Level})

@@ -29,7 +29,7 @@ type Receiver struct {
 	faults int            // of a hundred requests
 	asked  map[string]int // requests by key
 	done   map[string]int // effects by key: one that is done again is not counted
-	open   map[string]int // requests in hand by key
+	open   map[string]int // senders that have it in hand, by key
 	twice  []string       // keys that two had in hand at once
 	order  []string       // keys in the order in which they were done
 	failed int
@@ -54,9 +54,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	r.asked[key]++
-	if r.open[key]++; r.open[key] > 1 {
-		r.twice = append(r.twice, key)
-	}
 	fault := -1
 	if r.random.IntN(100) < r.faults {
 		fault = r.random.IntN(3)
@@ -78,18 +75,30 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case 2: // done, and the answer does not come
 		<-req.Context().Done()
 	}
-	r.mu.Lock()
-	r.open[key]--
-	r.mu.Unlock()
 }
 
 // patience is how long the sender of the tests waits for an answer.
 const patience = 100 * time.Millisecond
 
+// inHand notes who has an effect in hand until the function returned is called.
+func (r *Receiver) inHand(key string) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open[key]++; r.open[key] > 1 {
+		r.twice = append(r.twice, key)
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.open[key]--
+	}
+}
+
 // Send posts an effect to the receiver.
 func (r *Receiver) Send(ctx context.Context, e *outbox.Effect) (outbox.Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	defer r.inHand(e.Key)()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(string(e.Doc)))
 	if err != nil {
 		return outbox.Receipt{}, err
