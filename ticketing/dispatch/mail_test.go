@@ -204,7 +204,7 @@ func TestTheSameDecisionTwiceIsOneMessage(t *testing.T) {
 		b.order(notify.New, ticketing.P1, "demo", "1", ticketing.Open, t0)
 		return desk().Mail(&b.p, &b.box, b.waiting, t0).Messages[0].Key
 	}
-	if key() != key() {
+	if a, b := key(), key(); a != b {
 		t.Error("the key differs")
 	}
 }
