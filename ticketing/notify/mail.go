@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
 	netmail "net/mail"
 	"net/textproto"
@@ -165,6 +166,9 @@ func (s *mailSender) preview(to string, m *Message) (string, error) {
 	var b strings.Builder
 	for _, h := range []mail.Header{mail.HeaderSubject, mail.HeaderInReplyTo, mail.HeaderReferences} {
 		for _, v := range msg.GetGenHeader(h) {
+			if plain, err := new(mime.WordDecoder).DecodeHeader(v); err == nil {
+				v = plain // as people see it
+			}
 			fmt.Fprintf(&b, "%s: %s\n", h, v)
 		}
 	}

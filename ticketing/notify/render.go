@@ -95,6 +95,9 @@ func (k markup) render(m *Message) string {
 	return strings.Join(append(append(all, more(n)...), tail...), k.newline)
 }
 
+// String is the message as plain text, all of it.
+func (m *Message) String() string { return mailText.render(m) }
+
 func (k markup) line(l Line, lang string) string {
 	text := k.escape(cut(oneLine(l.Text), maxLine))
 	if l.Label == "" {
