@@ -38,7 +38,14 @@ func withCrew(cmd *cobra.Command, f func(s *configs.Settings, bundles []*configs
 	if err != nil {
 		return err
 	}
-	bundles, list := daemon.Check(&e.Settings)
+	// The sites alone: profiles and rules say nothing about people, and take a while.
+	contents, list := configs.ReadContents(&e.Settings, daemon.Shipped())
+	var bundles []*configs.Bundle
+	for _, c := range contents {
+		site, more := configs.ParseSite(c.Site.Name, c.Site.Data, c.Used...)
+		list = append(list, more...)
+		bundles = append(bundles, &configs.Bundle{Content: c, Site: site})
+	}
 	if list.HasErrors() {
 		_ = list.Print(cmd.ErrOrStderr())
 		return exitError{}
@@ -214,7 +221,7 @@ func printChain(out io.Writer, r *roster.Roster, b *configs.Bundle, fault, tier 
 		at = at.Add(s.After)
 		when := "at once"
 		if i > 0 {
-			when = at.Format("15:04") + ", " + configs.Duration(s.After).String() + " later"
+			when = at.Format("15:04") + ", " + short(s.After) + " later"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", when, strings.TrimSpace(s.Rota+" "+s.Team), calledAll(r, r.Reach(s, at)))
 	}
@@ -222,9 +229,20 @@ func printChain(out io.Writer, r *roster.Roster, b *configs.Bundle, fault, tier 
 		return err
 	}
 	if c.Repeat > 0 {
-		fmt.Fprintf(out, "then again from the first, %d times, each %s later\n", c.Repeat, configs.Duration(c.Again))
+		fmt.Fprintf(out, "then again from the first, %d times, each %s later\n", c.Repeat, short(c.Again))
 	}
 	return nil
+}
+
+// short writes 5m rather than 5m0s.
+func short(d time.Duration) string {
+	s := configs.Duration(d).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 func faultFlag(id string) (*rules.FaultClass, error) {
