@@ -57,6 +57,9 @@ func (e *Engine) MarkDirty(chunk int) { e.chunkDirty[chunk] = chunk != 0 }
 // Position is the sequence number of the last record that was applied.
 func (e *Engine) Position() uint64 { return e.seq }
 
+// Now is the journal time of the last record that was applied, in Unix nanoseconds.
+func (e *Engine) Now() int64 { return e.now }
+
 // Restore brings a new engine to the state of a checkpoint. chunks is indexed by
 // chunk number; a chunk that was never written is nil. Devices and points that
 // the registry does not know are added to it. On an error the engine and the

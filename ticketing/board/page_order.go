@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
@@ -24,6 +25,7 @@ type orderData struct {
 	Form     *formState
 	ByHand   bool
 	Guide    *Guide
+	Rules    []Explanation // how those of its fault class stand now
 	Problem  int // how often the fault came within 30 days, when that is a problem
 }
 
@@ -49,6 +51,9 @@ type formState struct {
 func (d *orderData) Can(verb string) bool {
 	return slices.Contains(d.Order.Commands, ticketing.Verb(verb))
 }
+
+// OpenedAt is when the order was opened, for a link.
+func (d *orderData) OpenedAt() string { return d.Order.Opened.Format(time.RFC3339Nano) }
 
 func (b *Board) orderPage(w http.ResponseWriter, r *http.Request) {
 	b.showOrder(w, r, http.StatusOK, nil)
@@ -81,6 +86,9 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	b.withClocks(&d.Order, o, log)
 	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
 		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
+	}
+	if o.State.Active() {
+		d.Rules = b.standing(ctx, subject{site: o.Site, question: rules.Question{Asset: o.Asset, FaultClass: o.FaultClass}})
 	}
 	slices.Reverse(d.Log)
 	for i := range evidence {

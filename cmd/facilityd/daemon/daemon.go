@@ -68,6 +68,7 @@ type Daemon struct {
 	outlets   []*historian
 	board     listener
 	control   control
+	replaying chan struct{} // holds one: who looks back
 
 	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
@@ -139,7 +140,7 @@ func New(o Options) (*Daemon, diag.List) {
 	}
 	d := &Daemon{
 		opts: o, log: o.Log, bundles: bundles, now: clockOf(o.Settings.Clock),
-		registry: prometheus.NewRegistry(), ready: make(chan struct{}),
+		registry: prometheus.NewRegistry(), ready: make(chan struct{}), replaying: make(chan struct{}, 1),
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
