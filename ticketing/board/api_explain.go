@@ -121,6 +121,11 @@ func (b *Board) explain(ctx context.Context, s subject, at time.Time) (*Explaine
 		out.Begins = m.From.UTC()
 	}
 	for i := range m.Rules {
+		if mute := m.Rules[i].Mute; mute != nil && mute.By != "" {
+			if p, err := b.cfg.Orders.Person(ctx, mute.By); err == nil {
+				mute.By = p.Name
+			}
+		}
 		out.Rules[i] = b.viewExplanation(s.site, m.At, &m.Rules[i])
 	}
 	slices.SortStableFunc(out.Rules, func(x, y Explanation) int { return urgency(x.State) - urgency(y.State) })

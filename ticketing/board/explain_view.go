@@ -105,6 +105,7 @@ type ExplainedInput struct {
 	Device  string    `json:"device"`
 	Point   string    `json:"point"`
 	Role    string    `json:"role"`
+	Kind    string    `json:"kind" enum:"gauge,counter,state,event,text,availability"`
 	Unit    string    `json:"unit,omitempty"`
 	Value   *float64  `json:"value,omitempty"`
 	Text    string    `json:"text,omitempty"`
@@ -163,7 +164,7 @@ func (b *Board) viewExplanation(site string, at time.Time, x *rules.Explanation)
 	}
 	for _, in := range x.Inputs {
 		v := ExplainedInput{
-			Device: in.Device, Point: in.Point, Role: in.Role, Unit: in.Unit, Text: in.Text, Quality: in.Quality.String(), Time: timeOf(in.Time),
+			Device: in.Device, Point: in.Point, Role: in.Role, Kind: in.Kind.String(), Unit: in.Unit, Text: in.Text, Quality: in.Quality.String(), Time: timeOf(in.Time),
 			Age: in.Age.Seconds(), Usable: in.Usable, Stale: in.Stale, Lost: in.Lost,
 		}
 		if words := in.Kind == devices.Text || in.Kind == devices.Event || in.Kind == devices.Availability; !words && in.Time != 0 && in.Quality != devices.Bad {

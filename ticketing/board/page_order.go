@@ -26,7 +26,7 @@ type orderData struct {
 	ByHand   bool
 	Guide    *Guide
 	Rules    []Explanation // how those of its fault class stand now
-	Problem  int // how often the fault came within 30 days, when that is a problem
+	Problem  int           // how often the fault came within 30 days, when that is a problem
 }
 
 // watchData is how the watch of the telemetry after done stands.

@@ -270,6 +270,14 @@ func durationText(p *messages.Printer, d time.Duration) string {
 	return p.Text("time.days", int(d/(24*time.Hour)))
 }
 
+// YesNo is the value of a state that is a truth value.
+func (v *view) YesNo(x *float64) string {
+	if *x != 0 {
+		return v.T("explain.yes")
+	}
+	return v.T("explain.no")
+}
+
 // Hours is a length of time given in hours.
 func (v *view) Hours(n int) string {
 	if n > 24 {

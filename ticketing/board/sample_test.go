@@ -218,6 +218,7 @@ type sampleLive struct {
 	site      *devices.Site
 	devices   []board.Device
 	status    board.Status
+	rules     *sampleRules
 }
 
 func newSampleLive(t *testing.T) *sampleLive {
@@ -258,6 +259,7 @@ func newSampleLive(t *testing.T) *sampleLive {
 			},
 		})
 	}
+	l.rules = newSampleRules(t, l.site)
 	return l
 }
 
