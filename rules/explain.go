@@ -276,7 +276,7 @@ func (e *Engine) explain(i *instance) Explanation {
 	}
 	x.Inputs, x.Missing = e.inputs(i)
 	if cs := i.asset.faultClass(r.FaultClass, false); cs != nil && cs.open && !r.Shadow {
-		x.Episode = &EpisodeView{cs.id, cs.phase, cs.severity, cs.rule, cs.onset, cs.at, cs.under}
+		x.Episode = &EpisodeView{cs.id, cs.phase, cs.severity, cs.rule, cs.onset, cs.at, cs.under, cs.flapping}
 	}
 	if m := e.muted(copied, c.t); signal != nil {
 		x.Mute = &MuteView{Why: BySignal, ID: signal.ID, Title: signal.Title}
@@ -326,9 +326,8 @@ func (e *Engine) thresholds(i *instance) []ThresholdView {
 	now := max(i.t, e.instanceTime(i))
 	for k := range i.limbs {
 		l, t := &i.limbs[k], &i.rule.Thresholds[k]
-		wait := i.consts.delays[k]
 		v := ThresholdView{Severity: t.Severity, Condition: t.When.Text, Value: l.val, Onset: l.onset, Muted: l.muted,
-			For: time.Duration(wait.start), ClearFor: time.Duration(wait.clear)}
+			For: time.Duration(i.consts.delays[k].start), ClearFor: time.Duration(i.clearDelay(k))}
 		acc := l.acc
 		switch {
 		case l.active:

@@ -134,7 +134,7 @@ func TestPain7FlappingIsOneEpisode(t *testing.T) {
 	b.want("power.quality m active condition_held low onset=10s at=10s volt")
 }
 
-// Pain 8 is hysteresis: the value between the two limits changes nothing.
+// Pain 8 begins with hysteresis: a value between the two limits changes nothing.
 func TestPain8Hysteresis(t *testing.T) {
 	b := newBench(t, rule("hot", "pump", "pump.bearing", "severity: low\nwhen: bearing_temp > 70\nclear: bearing_temp < 65"))
 	d := b.device("p", "pump", time.Minute, "bearing_temp")

@@ -28,6 +28,7 @@ var propertyRules = []string{
 	rule("flat", "pump", "comms.quality", "severity: low\nwhen: stuck(level, 90s) and running"),
 	rule("moves", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and between(\"08:00\", \"08:30\")"),
 	rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 60s)\nclear_for: 20s"),
+	rule("supply", "pump", "power.quality", "explains: [water.leak, pump.bearing, comms.quality]\nseverity: high\nwhen: running and current < 1 A\nfor: 5s"),
 	rule("gas", "sensor", "gas.leak", "severity: critical\nwhen: gas_concentration >= 25 %LEL"),
 }
 
@@ -67,6 +68,7 @@ type world struct {
 	eng *Engine
 	// ownAssets makes every device its own asset.
 	ownAssets bool
+	lateness  int64 // of every device
 }
 
 func newWorld(set *Set, site *devices.Site) *world {
@@ -85,7 +87,7 @@ func (w *world) readings(list []said) []devices.Reading {
 			if w.ownAssets {
 				spec.asset = spec.id
 			}
-			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval)})
+			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval), Lateness: w.lateness})
 		}
 		var p *devices.Point
 		if s.point == devices.AvailabilityPoint {
@@ -210,7 +212,7 @@ func remembered(e *Engine) []byte {
 
 func propertySite() *devices.Site {
 	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
-		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"},
+		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
 	}}
 }
 

@@ -160,7 +160,7 @@ func (e *Engine) stepActive(c *evalContext, l *limb, k int, open Truth, passed i
 	case False:
 		l.clearAcc = 0
 	case True:
-		if need := i.consts.delays[k].clear - l.clearAcc; need > 0 {
+		if need := i.clearDelay(k) - l.clearAcc; need > 0 {
 			c.wakeAt(max(c.t+need, e.nextReading(i, cond)))
 			break
 		}

@@ -18,6 +18,8 @@ type EpisodeView struct {
 	Onset    int64 // Unix nanoseconds
 	At       int64 // of its last step
 	Under    EpisodeID
+	// Flapping: it opened so often that it is held open until it has been calm.
+	Flapping bool
 }
 
 // Episodes lists the open episodes by asset and fault class.
@@ -26,7 +28,7 @@ func (e *Engine) Episodes() []EpisodeView {
 	for _, a := range e.sortedAssets() {
 		for k := range a.classes {
 			if c := &a.classes[k]; c.open {
-				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under})
+				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under, c.flapping})
 			}
 		}
 	}
@@ -66,7 +68,7 @@ func (e *Engine) pointView(d *deviceState, idx uint32) PointView {
 	p, st := e.reg.Points()[idx], &e.points[idx]
 	v := PointView{Device: d.dev.ID, Point: p.Name, Role: p.Role, Unit: p.Unit, Kind: p.Kind,
 		Value: finite(st.value), Text: st.text, Quality: st.quality, Time: st.time, Lost: st.lost}
-	v.Stale = st.time != 0 && e.timeOf(d) > st.validTo
+	v.Stale = st.time != 0 && e.timeOf(d)-d.wait > st.validTo
 	v.Usable = st.ok && !v.Stale
 	return v
 }

@@ -29,6 +29,7 @@ type Order struct {
 	Updated    time.Time     `json:"updated"`
 	Assignee   string        `json:"assignee,omitempty"`
 	Reason     string        `json:"reason,omitempty"` // of the waiting or the cancelling
+	Code       string        `json:"code,omitempty"`   // closing code of the last report of done
 	Until      time.Time     `json:"until,omitzero"`
 	Into       string        `json:"into,omitempty"` // the order that this one was merged into
 	Simulated  bool          `json:"simulated,omitempty"`
@@ -39,6 +40,12 @@ type Order struct {
 	Recent     []time.Time   `json:"recent,omitempty"`    // the newest onsets, one fewer than make a recurrence
 	Recurrent  bool          `json:"recurrent,omitempty"` // the tier was raised because the fault kept coming back
 	Revisits   int           `json:"revisits,omitempty"`
+	// Consequences are the episodes of other assets and fault classes that this
+	// order's fault explains and that hold; Explains counts all that there were.
+	Consequences []Holding `json:"consequences,omitempty"`
+	Explains     int       `json:"explains,omitempty"`
+	Under        string    `json:"under,omitempty"`  // the order whose fault explains this one
+	Inside       bool      `json:"inside,omitempty"` // a person may be inside the asset
 	// What the current visit has, for what its template asks.
 	Photos int  `json:"photos,omitempty"`
 	Signed bool `json:"signed,omitempty"`
@@ -117,6 +124,7 @@ func (o *Order) Apply(e *Entry) error {
 	}
 	o.episode(e)
 	o.visit(e)
+	o.Inside = o.Inside || e.Inside
 	return nil
 }
 
@@ -134,16 +142,37 @@ func (o *Order) episode(e *Entry) {
 	case Severity:
 		o.worsen(e)
 	case NoData, DataBack:
-		for i := range o.Holding {
-			if o.Holding[i].Episode == e.Episode {
-				o.Holding[i].NoData = e.Kind == NoData
+		for _, list := range [][]Holding{o.Holding, o.Consequences} {
+			for i := range list {
+				if list[i].Episode == e.Episode {
+					list[i].NoData = e.Kind == NoData
+				}
 			}
 		}
 	case Cleared:
-		o.Holding = without(o.Holding, e.Episode)
-		if o.State == Done && !o.Holds() {
+		own := len(o.Holding)
+		o.Holding, o.Consequences = without(o.Holding, e.Episode), without(o.Consequences, e.Episode)
+		if own == len(o.Holding) || o.Holds() {
+			break
+		}
+		o.Under = ""
+		if o.State == Done {
 			o.QuietFrom = later(e.At, o.DoneAt)
 		}
+	case Consequence:
+		o.Explains++
+		if e.Holds {
+			o.Consequences = append(slices.Clip(o.Consequences), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
+		}
+	case Released:
+		o.Consequences = without(o.Consequences, e.Episode)
+	case Explained:
+		o.Under = e.Into
+	case OnItsOwn:
+		o.Under = ""
+	case Reopened:
+		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
+		o.worsen(e)
 	}
 }
 
@@ -166,7 +195,7 @@ func (o *Order) join(e *Entry) {
 		o.Onset = e.Onset
 	}
 	if e.Holds {
-		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset})
+		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
 	}
 	o.Recent = append(slices.Clip(o.Recent), e.At)
 	if n := len(o.Recent) - (recurrenceCount - 1); n > 0 {
@@ -216,7 +245,7 @@ func (o *Order) visit(e *Entry) {
 		}
 		o.acceptedBy(e.At)
 		o.endWatch()
-		o.DoneAt = e.At
+		o.DoneAt, o.Code = e.At, e.Code
 		if !o.Holds() {
 			o.QuietFrom = e.At
 		}
@@ -236,14 +265,17 @@ func (o *Order) visit(e *Entry) {
 	case Cancel:
 		o.ClosedAt, o.Into = e.At, e.Into
 		if e.Into != "" {
-			o.Holding = nil
+			o.Holding, o.Consequences = nil, nil
 		}
+	case Reopened:
+		o.VisitFrom, o.ClosedAt, o.Into, o.Assignee = e.Arrived, time.Time{}, "", ""
 	case Refuse, Recur:
 		o.Revisits++
 		o.VisitFrom = e.Arrived
+		o.Inside = false
 		o.AcceptedAt, o.ArrivedAt, o.DoneAt, o.VerifiedAt, o.ClosedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 		o.endWatch()
-		o.Assignee, o.Photos, o.Signed = "", 0, false
+		o.Assignee, o.Photos, o.Signed, o.Code = "", 0, false, ""
 	}
 }
 

@@ -115,13 +115,16 @@ func orderShowCommand() *cobra.Command {
 				return e.Encode(o)
 			}
 			fmt.Fprintf(out, "%s  %s  %s  version %d\n%s: %s\n%s\n\n", o.Number, o.Tier, o.State, o.Version, o.AssetName.EN, o.Title.EN, o.Why.EN)
+			if err := writeConsequences(out, &o); err != nil {
+				return err
+			}
 			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 			for _, e := range o.Log {
 				by := e.By
 				if by == "" {
 					by = "facilityd"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.TrimSpace(e.Reason+" "+e.Text))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.Join(strings.Fields(e.Asset+" "+e.FaultClass+" "+e.Reason+" "+e.Text), " "))
 			}
 			return w.Flush()
 		},
@@ -130,8 +133,22 @@ func orderShowCommand() *cobra.Command {
 	return cmd
 }
 
+// writeConsequences lists what the order's fault explains.
+func writeConsequences(out io.Writer, o *board.WorkOrderDetail) error {
+	if o.Explains == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "%d consequences, %d of them hold:\n", o.Explains, o.Following)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, c := range o.Consequences {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", c.Asset, c.FaultClass, c.Onset.Local().Format("2006-01-02 15:04"), c.Phase)
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
+}
+
 func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
-	var text, reason, key string
+	var text, reason, code, key string
 	var at time.Time
 	var version int
 	var cleared bool
@@ -155,7 +172,7 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 			if arg != "" {
 				body[arg] = args[1]
 			}
-			for field, value := range map[string]string{"text": text, "reason": reason} {
+			for field, value := range map[string]string{"text": text, "reason": reason, "code": code} {
 				if value != "" {
 					body[field] = value
 				}
@@ -191,6 +208,7 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 	switch verb {
 	case ticketing.DoDone:
 		f.StringVar(&reason, "reason", "", "why it is done although the fault still holds")
+		f.StringVar(&code, "code", "", "what it was: "+strings.Join(ticketing.DoneCodes(), ", "))
 		f.BoolVar(&cleared, "cleared", false, "a competent person has looked: nobody is in danger, the fault is gone")
 	case ticketing.DoCancel:
 		f.IntVar(&days, "days", 0, "for how many days a known fault is shelved")

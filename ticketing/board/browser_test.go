@@ -99,7 +99,7 @@ func (p *tab) run(actions ...chromedp.Action) {
 }
 
 // untranslated finds keys of the catalogue that show themselves.
-var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|status|login|error|time|severity|chart|banner|template|explain|windows|invalid)\.[a-z_A-Z0-9]+\b|%!`)
+var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template|explain|windows|invalid)\.[a-z_A-Z0-9]+\b|%!`)
 
 // sound checks what must be true of every page: nothing sticks out of the
 // screen, every text has its translation, nothing was refused or failed, and
@@ -163,9 +163,9 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 		for _, lang := range []string{"en", "zh-CN"} {
 			p := b.tab(screen.width, screen.height, lang, screen.dark)
 			for _, page := range []struct{ name, path string }{
-				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"all", "/?tab=all"},
+				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"consequences", "/orders/demo-6"}, {"all", "/?tab=all"},
 				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"},
-				{"windows", "/windows"}, {"why", "/why/demo/pump-1"}, {"why-rule", "/why/demo/pump-1?rule=motor-overload"}, {"why-past", "/why/demo/demo-1?at=2026-03-02T14:20"}, {"status", "/status"}, {"accounting", "/accounting"}, {"login", "/login"},
+				{"windows", "/windows"}, {"why", "/why/demo/pump-1"}, {"why-rule", "/why/demo/pump-1?rule=motor-overload"}, {"why-past", "/why/demo/demo-1?at=2026-03-02T14:20"}, {"status", "/status"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
 			} {
 				p.run(chromedp.Navigate(s.server.URL+page.path), chromedp.WaitReady("footer", chromedp.ByQuery))
 				var got string
@@ -183,7 +183,7 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 func TestEmptyEstateSaysWhatWillHappen(t *testing.T) {
 	s := newSample(t, sampleConfig{empty: true})
 	p := newBrowser(t).tab(390, 844, "en", false)
-	for path, want := range map[string]string{"/": "Nothing is open.", "/episodes": "No episode yet.", "/nothing": "There is nothing at this address."} {
+	for path, want := range map[string]string{"/": "Nothing is open.", "/episodes": "No episode yet.", "/figures": "No orders were opened in this month.", "/nothing": "There is nothing at this address."} {
 		var text string
 		p.run(chromedp.Navigate(s.server.URL+path), chromedp.Text("main", &text, chromedp.ByQuery))
 		if !strings.Contains(text, want) {
@@ -215,6 +215,7 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 		chromedp.WaitVisible(`//p[@class="said"][.="Impeller blocked by a rag"]`),
 		// The fault still holds: that is said at once, and nothing typed is lost.
 		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SetValue(`form[action$="/done"] select[name=code]`, "repaired", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`#refused`, chromedp.ByQuery),
@@ -239,6 +240,7 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 		chromedp.Click(`form[action$="/attach"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.file img`, chromedp.ByQuery),
 		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SetValue(`form[action$="/done"] select[name=code]`, "repaired", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=reason]`, "Current falls, watching", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),

@@ -1,6 +1,7 @@
 package board
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html/template"
@@ -29,6 +30,10 @@ type orderData struct {
 	Problem  int           // how often the fault came within 30 days, when that is a problem
 }
 
+// manyConsequences is from where on the steps of consequences are left out of the
+// log that is shown.
+const manyConsequences = 8
+
 // watchData is how the watch of the telemetry after done stands.
 type watchData struct {
 	On    bool
@@ -45,6 +50,7 @@ type formState struct {
 	Changed []LogEntry
 	Text    string
 	Reason  string
+	Code    string
 }
 
 // Can reports whether the order's state takes a command.
@@ -82,7 +88,13 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	if err != nil {
 		return nil, err
 	}
-	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o)}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	consequences, err := b.consequences(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	// What holds comes first.
+	slices.SortStableFunc(consequences, func(x, y Episode) int { return cmp.Compare(x.ClearedAt.UnixNano(), y.ClearedAt.UnixNano()) })
+	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	b.withClocks(&d.Order, o, log)
 	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
 		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
@@ -91,6 +103,9 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 		d.Rules = b.standing(ctx, subject{site: o.Site, question: rules.Question{Asset: o.Asset, FaultClass: o.FaultClass}})
 	}
 	slices.Reverse(d.Log)
+	if o.Explains > manyConsequences { // they have a list of their own; their steps would bury the rest
+		d.Log = slices.DeleteFunc(d.Log, func(e LogEntry) bool { return e.Asset != "" })
+	}
 	for i := range evidence {
 		if d.Evidence == nil || len(d.Evidence.Series) == 0 && len(evidence[i].Series) > 0 {
 			d.Evidence = &evidence[i]
@@ -145,7 +160,7 @@ func (b *Board) orderForm(w http.ResponseWriter, r *http.Request) {
 // refusedForm says in the reader's words why a command was refused, with what
 // was typed.
 func refusedForm(c *ticketing.Command, err error) (status int, form *formState) {
-	form = &formState{Verb: c.Verb, Text: c.Text, Reason: c.Reason}
+	form = &formState{Verb: c.Verb, Text: c.Text, Reason: c.Reason, Code: c.Code}
 	var conflict *ticketing.ConflictError
 	var state *ticketing.NotAllowedError
 	var holds *ticketing.StillHoldsError
@@ -183,7 +198,7 @@ func (b *Board) commandOfForm(r *http.Request) (ticketing.Command, error) {
 	c := ticketing.Command{
 		Verb: ticketing.Verb(r.PathValue("verb")), Via: "board", Arrived: b.cfg.Now(), Key: r.PostFormValue("key"),
 		Text: r.PostFormValue("text"), Reason: r.PostFormValue("reason"), Person: r.PostFormValue("person"),
-		Into: r.PostFormValue("into"), Cleared: r.PostFormValue("cleared") != "",
+		Into: r.PostFormValue("into"), Code: r.PostFormValue("code"), Cleared: r.PostFormValue("cleared") != "",
 	}
 	c.Version, _ = strconv.Atoi(r.PostFormValue("version")) // 0 is refused with the reason
 	if days, err := strconv.Atoi(r.PostFormValue("days")); err == nil && days > 0 {

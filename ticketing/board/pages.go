@@ -243,6 +243,9 @@ func (v *view) Lacks(roles []string) string {
 // CancelReasons are the reasons for which an order is not a job.
 func (v *view) CancelReasons() []string { return ticketing.CancelReasons }
 
+// DoneCodes are what a job that is done may have been.
+func (v *view) DoneCodes() []string { return ticketing.DoneCodes() }
+
 // Ago is how long ago a time is, or how far ahead.
 func (v *view) Ago(t time.Time) string {
 	d := v.Now.Sub(t)
@@ -300,6 +303,9 @@ func (v *view) Number(x any) string {
 // Asset is the name of an asset.
 func (v *view) Asset(site, asset string) string { return v.L(v.sites.assetName(site, asset)) }
 
+// SiteList are the sites of the configuration in force.
+func (v *view) SiteList() []*devices.Site { return v.sites.order }
+
 // Site is the name of a site, "" when there is only one: then everybody knows.
 func (v *view) Site(site string) string {
 	if len(v.sites.order) < 2 {
@@ -332,6 +338,15 @@ func (v *view) PersonName(id string) string {
 		return id
 	}
 	return p.Name
+}
+
+// OrderNumber is what people call the order of an id.
+func (v *view) OrderNumber(id string) string {
+	o, err := v.board.cfg.Orders.Order(v.r.Context(), id)
+	if err != nil {
+		return id
+	}
+	return o.NumberText()
 }
 
 // Key is a fresh idempotency key for a form: a double click is one command.

@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// Config is what one channel needs. Which of the fields a type takes is in
-// [Types]; GUIDE.md says where each is found. Everything but Name, Type, From and
-// CA may be a secret: an address of a webhook is one.
+// Config is what one channel needs. [Config.Check] says which of the fields its
+// type takes, configs/people/GUIDE.md where each is found. An address of a webhook
+// is a secret too.
 type Config struct {
 	Name string // what contacts call it
 	Type string // a name of Types
@@ -99,7 +99,7 @@ func (c *Config) Check() []Fault {
 		needed := slices.Contains(k.needs, key)
 		switch {
 		case needed && !given:
-			out = append(out, Fault{key, fmt.Sprintf("channel %s needs %s", c.Name, key), "see ticketing/notify/GUIDE.md, " + c.Type})
+			out = append(out, Fault{key, fmt.Sprintf("channel %s needs %s", c.Name, key), "see configs/people/GUIDE.md, " + c.Type})
 		case given && !needed && !slices.Contains(k.may, key):
 			out = append(out, Fault{key, fmt.Sprintf("a channel of type %s has no %s", c.Type, key), "it takes: " + strings.Join(slices.Concat(k.needs, k.may), ", ")})
 		}

@@ -90,7 +90,9 @@ type Chain struct {
 	Again  time.Duration
 }
 
-// A Step is who is told next. One of Rota, Team and Person is set.
+// A Step is who is told next. One of Rota, Team and Person is set. A step that
+// reaches nobody when its time has come, because its rota has a gap, is passed
+// over at once: the next one does not wait for it.
 type Step struct {
 	Rota, Team, Person string
 	// After is how long after the step before the order must still lie unaccepted;
@@ -222,7 +224,7 @@ func (p *Person) quietEnd(tier ticketing.Tier, at time.Time) time.Time {
 			if !any(q.Days, weekday(d)) {
 				continue
 			}
-			from, to := wall(d, q.From, p.location()), wall(d, q.To, p.location())
+			from, to := Wall(d, q.From, p.location()), Wall(d, q.To, p.location())
 			if !at.Before(from) && at.Before(to) && to.After(end) {
 				end = to
 			}

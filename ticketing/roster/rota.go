@@ -166,7 +166,7 @@ func (r *Rota) At(at time.Time) []string {
 }
 
 func (r *Rota) within(s *Shift, d devices.Date, at time.Time) bool {
-	return !at.Before(wall(d, s.From, r.location())) && at.Before(wall(d, s.To, r.location()))
+	return !at.Before(Wall(d, s.From, r.location())) && at.Before(Wall(d, s.To, r.location()))
 }
 
 func (r *Rota) location() *time.Location {
@@ -189,8 +189,8 @@ func (r *Rota) changes(from, to time.Time) []time.Time {
 	for d := addDays(devices.DateOf(from.In(r.location())), -1); !before(last, d); d = addDays(d, 1) {
 		for _, s := range r.Shifts {
 			if s.begins(d, r.Calendar) {
-				add(wall(d, s.From, r.location()))
-				add(wall(d, s.To, r.location()))
+				add(Wall(d, s.From, r.location()))
+				add(Wall(d, s.To, r.location()))
 			}
 		}
 	}
@@ -228,21 +228,10 @@ func (r *Rota) Duties(from, to time.Time) []Duty {
 	return out
 }
 
-// Gap is the first stretch of time in which nobody is on call; ok is false when
-// there is none.
-func (r *Rota) Gap(from, to time.Time) (gap Duty, ok bool) {
-	for _, d := range r.Duties(from, to) {
-		if len(d.Who) == 0 {
-			return d, true
-		}
-	}
-	return Duty{}, false
-}
-
-// wall is the instant at which the clock on the wall shows so many minutes after
+// Wall is the instant at which the clock on the wall shows so many minutes after
 // the midnight of a day. A time that the clock shows twice is the first; one that
 // it skips is as long after midnight as it would have been (RFC 5545, 3.3.5).
-func wall(d devices.Date, minutes int, loc *time.Location) time.Time {
+func Wall(d devices.Date, minutes int, loc *time.Location) time.Time {
 	clock := midnight(d).Add(time.Duration(minutes) * time.Minute)
 	for _, near := range []time.Duration{-26 * time.Hour, 26 * time.Hour} {
 		if t := clock.Add(-offset(clock.Add(near), loc)); offset(t, loc) == offset(clock.Add(near), loc) {

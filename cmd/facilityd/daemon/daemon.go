@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,8 @@ type Options struct {
 	Read func() (configs.Effective, diag.List)
 	// Content replaces the site files that the settings name (the demo's).
 	Content []*configs.Content
+	// People replaces the people file that the settings name (the demo's).
+	People *configs.File
 	// LocalPerson acts on loopback without a token: the demo's technician.
 	LocalPerson string
 	Version     string
@@ -51,6 +54,7 @@ type Daemon struct {
 	now      func() time.Time
 	registry *prometheus.Registry
 	metrics  *metrics
+	figures  *figureMetrics
 	bundles  []*configs.Bundle
 	brokers  []configs.Broker
 	started  time.Time
@@ -69,6 +73,7 @@ type Daemon struct {
 	board     listener
 	control   control
 	replaying chan struct{} // holds one: who looks back
+	crew      atomic.Pointer[Crew]
 
 	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
@@ -85,7 +90,15 @@ func Check(s *configs.Settings) ([]*configs.Bundle, diag.List) {
 	if list.HasErrors() {
 		return nil, list
 	}
-	return compile(s, contents, list)
+	bundles, list := compile(s, contents, list)
+	if list.HasErrors() {
+		return bundles, list
+	}
+	crew, more := OpenCrew(s, bundles, clockOf(s.Clock)())
+	if crew != nil {
+		crew.Channels.Close()
+	}
+	return bundles, append(list, more...)
 }
 
 // Shipped are the embedded profiles, rules and calendars.
@@ -138,13 +151,25 @@ func New(o Options) (*Daemon, diag.List) {
 	if list.HasErrors() {
 		return nil, list
 	}
+	now := clockOf(o.Settings.Clock)
+	crew, more := OpenCrew(&o.Settings.Settings, bundles, now())
+	if o.People != nil {
+		crew, more = ParseCrew(&o.Settings.Settings, *o.People, bundles, now())
+	}
+	if o.Content != nil { // Check said it already otherwise
+		list = append(list, more...)
+	}
+	if more.HasErrors() {
+		return nil, list
+	}
 	d := &Daemon{
-		opts: o, log: o.Log, bundles: bundles, now: clockOf(o.Settings.Clock),
+		opts: o, log: o.Log, bundles: bundles, now: now,
 		registry: prometheus.NewRegistry(), ready: make(chan struct{}), replaying: make(chan struct{}, 1),
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
+	d.takeCrew(crew)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	d.metrics = newMetrics(d.registry)
+	d.metrics, d.figures = newMetrics(d.registry), newFigureMetrics(d.registry)
 	var sites []string
 	for _, b := range bundles {
 		sites = append(sites, b.Site.ID)
@@ -210,6 +235,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
 		start(&work, func() error { return d.reviewOrders(workCtx, c) })
 	}
+	start(&work, func() error { return d.countFigures(workCtx) })
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
@@ -276,6 +302,7 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 			return err
 		}
 	}
+	d.greetCrew(ctx)
 
 	if err := d.openInflux(); err != nil {
 		return err
