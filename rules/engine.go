@@ -28,8 +28,8 @@ type Engine struct {
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned  map[string]string
-	takeovers map[string]takeover // by the id of the new device
-	shared   map[*Rule]*constants // of rules that need no facts
+	takeovers map[string]takeover  // by the id of the new device
+	shared    map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
