@@ -194,7 +194,7 @@ func TestWhatIsKeptBackIsExplained(t *testing.T) {
 	if diff := cmp.Diff(then, now); diff != "" {
 		t.Errorf("explained at the time and from the journal (-then +replayed):\n%s", diff)
 	}
-	if text := run("explain", "booster", "--at", "1999-01-01T00:00:00Z"); text != "" {
-		t.Errorf("before there was a journal:\n%s", text)
+	if status, text, err := d.get("/api/v1/explain/booster?at=1999-01-01T00:00:00Z"); err != nil || status != 422 || !strings.Contains(string(text), "the journal begins at") {
+		t.Errorf("before there was a journal: %d %v\n%s", status, err, text)
 	}
 }
