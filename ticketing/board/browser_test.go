@@ -163,7 +163,7 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 		for _, lang := range []string{"en", "zh-CN"} {
 			p := b.tab(screen.width, screen.height, lang, screen.dark)
 			for _, page := range []struct{ name, path string }{
-				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"all", "/?tab=all"},
+				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"consequences", "/orders/demo-6"}, {"all", "/?tab=all"},
 				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"}, {"status", "/status"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
 			} {
 				p.run(chromedp.Navigate(s.server.URL+page.path), chromedp.WaitReady("footer", chromedp.ByQuery))

@@ -322,6 +322,15 @@ func (v *view) PersonName(id string) string {
 	return p.Name
 }
 
+// OrderNumber is what people call the order of an id.
+func (v *view) OrderNumber(id string) string {
+	o, err := v.board.cfg.Orders.Order(v.r.Context(), id)
+	if err != nil {
+		return id
+	}
+	return o.NumberText()
+}
+
 // Key is a fresh idempotency key for a form: a double click is one command.
 func (v *view) Key() string { return rand.Text() }
 
