@@ -71,14 +71,14 @@ func (s *mailSender) write(to string, m *Message) (*mail.Msg, string, error) {
 		if m.Subject != "" {
 			subject = "Re: " + m.Subject
 		}
-		msg.SetHeader(mail.HeaderInReplyTo, "<"+m.Replaces+">")
+		msg.SetGenHeader(mail.HeaderInReplyTo, "<"+m.Replaces+">")
 	}
 	if m.Thread != "" {
 		refs := "<order." + m.Thread + "@" + domain + ">"
 		if m.Replaces != "" {
 			refs += " <" + m.Replaces + ">"
 		}
-		msg.SetHeader(mail.HeaderReferences, refs)
+		msg.SetGenHeader(mail.HeaderReferences, refs)
 	}
 	msg.Subject(cut(oneLine(subject), maxTitle))
 	msg.SetDateWithValue(s.now())
