@@ -32,7 +32,7 @@ loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file
 	apiFlags(cmd.PersistentFlags())
 	cmd.AddCommand(orderListCommand(), orderShowCommand(), orderMeasureCommand(), orderAttachCommand())
 	for _, v := range orderVerbs {
-		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short))
+		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short, v.example))
 	}
 	return cmd
 }
@@ -46,20 +46,23 @@ func apiFlags(f *pflag.FlagSet) {
 // orderVerbs are the commands of people, each with the argument after the order
 // that it cannot do without: the name of a field of its body.
 var orderVerbs = []struct {
-	verb  ticketing.Verb
-	args  string
-	short string
+	verb    ticketing.Verb
+	args    string
+	short   string
+	example string // what follows the number of the order
 }{
-	{ticketing.DoAccept, "", "Take an order"},
-	{ticketing.DoArrive, "", "Say that you are at the asset"},
-	{ticketing.DoWait, "reason", "Say why work cannot go on: parts, access, contractor or weather"},
-	{ticketing.DoResume, "", "Say that work goes on"},
-	{ticketing.DoNote, "text", "Add a note"},
-	{ticketing.DoDone, "", "Report the job done"},
-	{ticketing.DoRefuse, "reason", "Refuse the reported work: a re-visit"},
-	{ticketing.DoCancel, "reason", "Say that it is not a job: false_alarm, duplicate or known"},
-	{ticketing.DoReassign, "person", "Give the order to a person"},
-	{ticketing.DoMerge, "into", "Make the order part of another one"},
+	{ticketing.DoAccept, "", "Take an order", ""},
+	{ticketing.DoArrive, "", "Say that you are at the asset", ""},
+	{ticketing.DoWait, "reason", "Say why work cannot go on: parts, access, contractor or weather", ` parts --text "Spring ordered, here on Friday"`},
+	{ticketing.DoResume, "", "Say that work goes on", ""},
+	{ticketing.DoNote, "text", "Add a note", ` "The belt is worn"`},
+	{ticketing.DoDone, "", "Report the job done", ` --code repaired --text "Belt replaced"`},
+	{ticketing.DoRefuse, "reason", "Refuse the reported work: a re-visit", ` "It still rattles"`},
+	{ticketing.DoCancel, "reason", "Say that it is not a job: false_alarm, duplicate or known", " known --days 14"},
+	{ticketing.DoReassign, "person", "Give the order to a person", " li.na"},
+	{ticketing.DoMerge, "into", "Make the order part of another one", " demo-12"},
+	{ticketing.DoNewNormal, "text", "Say what changed, so that what the rule found unusual is normal from now on", ` "Larger impeller since Monday"`},
+	{ticketing.DoClose, "", "Sign the confirmed work off now", ""},
 }
 
 func orderListCommand() *cobra.Command {
@@ -147,18 +150,19 @@ func writeConsequences(out io.Writer, o *board.WorkOrderDetail) error {
 	return w.Flush()
 }
 
-func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
+func orderVerbCommand(verb ticketing.Verb, arg, short, example string) *cobra.Command {
 	var text, reason, code, key string
 	var at time.Time
 	var version int
 	var cleared bool
 	var days int
-	use, n := string(verb)+" ORDER", 1
+	name := strings.ReplaceAll(string(verb), "_", "-")
+	use, n := name+" ORDER", 1
 	if arg != "" {
 		use, n = use+" "+strings.ToUpper(arg), 2
 	}
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(n),
+		Use: use, Short: short, Args: cobra.ExactArgs(n), Example: "  facilityd order " + name + " demo-17" + example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/work-orders/" + url.PathEscape(args[0])
 			if version == 0 {
@@ -239,6 +243,7 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 	if in != nil {
 		r.Header.Set("Content-Type", typ)
 	}
+	r.Header.Set("User-Agent", board.CommandLine)
 	for k, v := range head {
 		r.Header.Set(k, v)
 	}

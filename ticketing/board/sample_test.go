@@ -231,6 +231,12 @@ func nakedReason(en, zh string) *rules.Evidence {
 	return &rules.Evidence{Rule: "M09", RuleVersion: "0b51", Condition: "min_flow > 0.005 * q3", Reason: devices.Label{EN: en, ZH: zh}}
 }
 
+func nakedLearned() *rules.Evidence {
+	ev := nakedReason("Opens slower than it used to", "开启比以往慢")
+	ev.Learned = true
+	return ev
+}
+
 // sampleLive stands for the running daemon.
 type sampleLive struct {
 	strangers []board.Stranger

@@ -79,7 +79,7 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 			t.Errorf("the board says %q of %s, it is %q", said, d.Figure, d.Sentence)
 		}
 	}
-	words("reason", "severity", "person_inside", "recurrence", "still_holds", "common_cause", "consequence")
+	words("reason", "severity", "person_inside", "recurrence", "still_holds", "common_cause", "new_normal", "consequence")
 	words("attachment", ticketing.AttachmentRoles...)
 	words("skill", ticketing.Skills...)
 	words("class", devices.Classes...)
