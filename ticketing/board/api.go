@@ -141,7 +141,7 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences, Log: viewLog(log), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences, Log: viewLog(log, b.cfg.Templates[o.FaultClass]), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	for i, e := range evidence {
 		out.Evidence[i] = Evidence(e)
 	}
@@ -326,7 +326,7 @@ func (b *Board) apiError(err error) error {
 	switch {
 	case errors.As(err, &conflict):
 		p := problem(typeConflict, http.StatusConflict)
-		p.Version, p.State, p.Changed = conflict.Now, conflict.State, viewLog(conflict.Changed)
+		p.Version, p.State, p.Changed = conflict.Now, conflict.State, viewLog(conflict.Changed, nil)
 		return &p
 	case errors.As(err, &state):
 		p := problem(typeNotAllowed, http.StatusConflict)

@@ -240,6 +240,23 @@ func (v *view) Lacks(roles []string) string {
 	return strings.Join(words, ", ")
 }
 
+// Limit is what a value of the checklist must be: bounds as signs, the rest in words.
+func (v *view) Limit(c GuideCheck) string {
+	text := v.L(c.Limit)
+	switch {
+	case c.Min != nil && c.Max != nil:
+		text = v.Number(*c.Min) + " – " + v.Number(*c.Max)
+	case c.Min != nil:
+		text = "≥ " + v.Number(*c.Min)
+	case c.Max != nil:
+		text = "≤ " + v.Number(*c.Max)
+	}
+	if text != "" && c.Unit != "" {
+		text += " " + c.Unit
+	}
+	return text
+}
+
 // CancelReasons are the reasons for which an order is not a job.
 func (v *view) CancelReasons() []string { return ticketing.CancelReasons }
 
