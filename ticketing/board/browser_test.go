@@ -147,6 +147,7 @@ func (p *tab) picture(name string) {
 
 func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 	s := newSample(t, sampleConfig{})
+	s.tellAll()
 	s.live.status.ReloadError = "rules/pumps.yaml:12:3: error: unknown key \"fro\" (did you mean \"for\"?)"
 	s.live.status.ReloadAt = now.Add(-90 * time.Second)
 	b := newBrowser(t)
@@ -164,7 +165,7 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 			p := b.tab(screen.width, screen.height, lang, screen.dark)
 			for _, page := range []struct{ name, path string }{
 				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"consequences", "/orders/demo-6"}, {"all", "/?tab=all"},
-				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"}, {"status", "/status"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
+				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"}, {"status", "/status"}, {"messages", "/messages"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
 			} {
 				p.run(chromedp.Navigate(s.server.URL+page.path), chromedp.WaitReady("footer", chromedp.ByQuery))
 				var got string
