@@ -220,8 +220,13 @@ func orderVerbCommand(verb ticketing.Verb, arg, short, example string) *cobra.Co
 	return cmd
 }
 
-// askAPI makes one call; a problem document becomes an error that says it all.
+// askAPI makes one call; a problem document becomes an error that says it all. A nil
+// answer is not read.
 func askAPI(cmd *cobra.Command, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
+	return askAPIWithin(cmd, 30*time.Second, method, path, head, body, answer)
+}
+
+func askAPIWithin(cmd *cobra.Command, patience time.Duration, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
 	base, _ := cmd.Flags().GetString("url")
 	var in io.Reader
 	typ := "application/json"
@@ -234,7 +239,7 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 		}
 		in = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+"/api/v1"+path, in)
 	if err != nil {
@@ -265,6 +270,9 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 	}
 	if resp.StatusCode/100 != 2 {
 		return resp, problemError(resp, data)
+	}
+	if answer == nil {
+		return resp, nil
 	}
 	if err := json.Unmarshal(data, answer); err != nil {
 		return resp, fmt.Errorf("read the answer of %s: %w", base, err)

@@ -244,6 +244,7 @@ type sampleLive struct {
 	site      *devices.Site
 	devices   []board.Device
 	status    board.Status
+	rules     *sampleRules
 }
 
 func newSampleLive(t *testing.T) *sampleLive {
@@ -284,6 +285,7 @@ func newSampleLive(t *testing.T) *sampleLive {
 			},
 		})
 	}
+	l.rules = newSampleRules(t, l.site)
 	return l
 }
 

@@ -72,6 +72,7 @@ type Daemon struct {
 	outlets   []*historian
 	board     listener
 	control   control
+	replaying chan struct{} // holds one: who looks back
 	crew      atomic.Pointer[Crew]
 	tell      *teller
 
@@ -164,7 +165,7 @@ func New(o Options) (*Daemon, diag.List) {
 	}
 	d := &Daemon{
 		opts: o, log: o.Log, bundles: bundles, now: now,
-		registry: prometheus.NewRegistry(), ready: make(chan struct{}),
+		registry: prometheus.NewRegistry(), ready: make(chan struct{}), replaying: make(chan struct{}, 1),
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
 	d.takeCrew(crew)
