@@ -99,7 +99,7 @@ func (p *tab) run(actions ...chromedp.Action) {
 }
 
 // untranslated finds keys of the catalogue that show themselves.
-var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template|explain|windows|invalid)\.[a-z_A-Z0-9]+\b|%!`)
+var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template|explain|windows|outbox|invalid)\.[a-z_A-Z0-9]+\b|%!`)
 
 // sound checks what must be true of every page: nothing sticks out of the
 // screen, every text has its translation, nothing was refused or failed, and
