@@ -18,6 +18,7 @@ type assetState struct {
 	instances []*instance    // in order of rule, device, lane
 	deps      []dependent    // by point
 	pasts     []past
+	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
@@ -54,6 +55,7 @@ type instance struct {
 	mark    uint32
 	limbs   []limb // one per threshold
 	slots   []slot
+	kin     *kin // its related assets; nil where the rule asks of none
 }
 
 // A limb is where one threshold of one instance stands.
@@ -190,12 +192,14 @@ func (e *Engine) bindAsset(a *assetState) {
 				d.busy--
 			}
 		}
+		e.part(i)
 		i.dead = true
 	}
 	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
+		e.meet(i)
 		e.setBusy(i, busy)
 		if i.wake != 0 {
 			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
@@ -301,15 +305,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 		h.Write([]byte{0, b.lane})
 	}
 	i.key = h.Sum64()
-	all := e.reg.Points()
-	i.devs = b.dev.self
-	for _, idx := range b.bind {
-		if idx >= 0 {
-			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
-			}
-		}
-	}
+	i.devs = e.devicesOf(b.dev, b.bind)
 }
 
 // inherit takes over what the instance of the same rule, device and lane
@@ -343,6 +339,14 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 			}
 		}
 	}
+	inheritSlots(i, o)
+	i.kin = o.kin
+	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+	return o
+}
+
+// inheritSlots takes over the memory of calls that read as before.
+func inheritSlots(i, o *instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells {
@@ -353,8 +357,6 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 			}
 		}
 	}
-	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
-	return o
 }
 
 func sameCondition(a, b *Condition) bool {

@@ -210,11 +210,16 @@ func trialValues(ctx *evalContext, u *roleUse) []trialValue {
 	return out
 }
 
-// Describe lists the language's functions, one a line.
+// Describe lists the language's functions and the relations that some of them
+// take, one a line.
 func Describe() string {
 	var b strings.Builder
 	for _, f := range functionList {
 		fmt.Fprintf(&b, "%-44s %s\n", f.Usage, f.Doc)
+	}
+	b.WriteString("\nWhom any, all, sum, median, min and max may ask:\n")
+	for _, r := range relations {
+		fmt.Fprintf(&b, "%-44s %s\n", r.name, r.doc)
 	}
 	return b.String()
 }

@@ -67,7 +67,8 @@ type compiler struct {
 	// that something: the line in the chart.
 	limitOf int
 	drawn   numberFunc
-	watches []int // slots of detectors in the expression at hand
+	watches []int     // slots of detectors in the expression at hand
+	within  *relation // the expression at hand is asked of related assets
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {

@@ -192,6 +192,9 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	if len(r.roles) == 0 && len(r.Thresholds) > 0 {
 		r.clock = true
 	}
+	if len(r.related) > 0 && !slices.ContainsFunc(r.roles, func(u roleUse) bool { return u.anchor }) {
+		rd.errorf(n, "compare them with a value of the asset", "rule %q asks of related assets only, and nothing of the asset itself", r.ID)
+	}
 	if r.silence && len(r.roles) > 0 {
 		rd.errorf(n, "make two rules of it", "rule %q mixes silence, which follows the clock, with readings", r.ID)
 	}

@@ -46,8 +46,9 @@ type Rule struct {
 	roles   []roleUse
 	facts   []*FactSpec
 	slots   []slotSpec
-	clock   bool // follows journal time, not reading time
-	silence bool // is about a device that says nothing
+	related []relatedUse // what it asks of related assets
+	clock   bool         // follows journal time, not reading time
+	silence bool         // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.
 	stateful bool
 	index    int // place in the set

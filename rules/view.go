@@ -171,6 +171,12 @@ func (e *Engine) explain(i *instance) Explanation {
 		}
 		x.Inputs = append(x.Inputs, e.pointView(e.devs[all[idx].Device.Index], uint32(idx)))
 	}
+	for _, p := range i.peers() {
+		for _, slot := range i.rule.related[p.use].roles {
+			idx := p.inst.bind[slot]
+			x.Inputs = append(x.Inputs, e.pointView(e.devs[all[idx].Device.Index], uint32(idx)))
+		}
+	}
 	return x
 }
 

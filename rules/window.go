@@ -24,6 +24,7 @@ type slot struct {
 	val   Truth   // last input, when it is a condition
 	known bool    // v is known
 	cells []cell
+	small []uint16 // numbers of 16 bits, made when they are first needed
 	watch *watcher // of anomaly and change
 
 	serial uint32
@@ -41,6 +42,7 @@ type cell struct {
 type slotSpec struct {
 	key   string
 	cells int
+	small int        // how many numbers of 16 bits
 	watch *watchSpec // of anomaly and change, else nil
 }
 
