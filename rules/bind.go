@@ -42,6 +42,7 @@ type instance struct {
 	place  uint32  // place among the asset's instances
 	key    uint64  // orders instances that wake in one second
 	bind   []int32 // point index per role of the rule; -1 = none
+	have   uint64  // roles, a bit each, that have a point
 	consts *constants
 
 	t       int64 // how far it has been evaluated
@@ -293,6 +294,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
 		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
 	copy(i.bind, b.bind)
+	i.have = bound(b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
@@ -364,6 +366,17 @@ func sameCondition(a, b *Condition) bool {
 		return a == b
 	}
 	return a.Text == b.Text
+}
+
+// bound is the roles, a bit each, that have a point.
+func bound(bind []int32) uint64 {
+	have := uint64(0)
+	for slot, idx := range bind {
+		if idx >= 0 {
+			have |= 1 << slot
+		}
+	}
+	return have
 }
 
 // attach makes the points of an asset know its instances.

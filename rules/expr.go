@@ -67,8 +67,11 @@ type compiler struct {
 	// that something: the line in the chart.
 	limitOf int
 	drawn   numberFunc
-	watches []int     // slots of detectors in the expression at hand
-	within  *relation // the expression at hand is asked of related assets
+	watches []int // slots of detectors in the expression at hand
+	// clearing and negated say where the expression at hand stands: in a `clear`,
+	// under a `not`.
+	clearing, negated bool
+	within            *relation // the expression at hand is asked of related assets
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {
@@ -310,7 +313,14 @@ func (c *compiler) limit(name string, loc file.Location) operand {
 }
 
 func (c *compiler) unary(n *ast.UnaryNode) operand {
+	negates := n.Operator == "not" || n.Operator == "!"
+	if negates {
+		c.negated = !c.negated
+	}
 	op := c.compile(n.Node)
+	if negates {
+		c.negated = !c.negated
+	}
 	if op.bad {
 		return op
 	}
@@ -357,9 +367,9 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		}
 		res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
 		if n.Operator == "or" || n.Operator == "||" {
-			res.truth, res.needTrue, res.needFalse = orOf(a, b), a.needTrue&b.needTrue, a.needFalse|b.needFalse
+			res.truth, res.needTrue, res.needFalse = orOf(a, b, c.negated == c.clearing), a.needTrue&b.needTrue, a.needFalse|b.needFalse
 		} else {
-			res.truth, res.needTrue, res.needFalse = andOf(a, b), a.needTrue|b.needTrue, a.needFalse&b.needFalse
+			res.truth, res.needTrue, res.needFalse = andOf(a, b, c.negated != c.clearing), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
 		return res
 	case "<", "<=", ">", ">=", "==", "!=":

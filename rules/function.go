@@ -83,7 +83,12 @@ func (c *compiler) call(name string, args []ast.Node, loc file.Location) operand
 		c.errorf(loc, diag.DidYouMean(name, slices.Sorted(maps.Keys(functions))), "unknown function %q", name)
 		return badOperand(loc)
 	}
-	return f.compile(c, name, args, loc)
+	// What a function looks at is a condition for itself.
+	clearing, negated := c.clearing, c.negated
+	c.clearing, c.negated = false, false
+	op := f.compile(c, name, args, loc)
+	c.clearing, c.negated = clearing, negated
+	return op
 }
 
 // usage reports a call that does not fit and says how it is written.

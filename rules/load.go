@@ -375,7 +375,9 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 		ok = ok && good
 	}
 	if f["clear"] != nil {
+		c.clearing = true
 		clear, good := rd.condition(c, f["clear"])
+		c.clearing = false
 		t.Clear = &clear
 		ok = ok && good
 	}

@@ -357,7 +357,7 @@ func boundAll(bind []int32, roles []int) bool {
 // change.
 func (e *Engine) befriend(i *instance, use int, a *assetState, d *deviceState, lane uint8, bind []int32) {
 	p := orphan(i.rule, a, d, lane)
-	p.bind, p.consts, p.devs = bind, i.consts, d.self
+	p.bind, p.have, p.consts, p.devs = bind, bound(bind), i.consts, d.self
 	i.kin.peers = append(i.kin.peers, peer{use, p})
 	all := e.reg.Points()
 	for _, slot := range i.rule.related[use].roles {

@@ -192,12 +192,7 @@ func (r *Rule) required(t *Threshold) uint64 {
 
 // possible reports whether any threshold can start with the points bound.
 func (r *Rule) possible(bind []int32) bool {
-	have := uint64(0)
-	for slot, idx := range bind {
-		if idx >= 0 {
-			have |= 1 << slot
-		}
-	}
+	have := bound(bind)
 	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
 }
 

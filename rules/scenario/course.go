@@ -87,7 +87,7 @@ func until(c course, end time.Duration) course {
 }
 
 // gap lets the device fall silent for a day in the middle of a fault: silence is
-// not recovery.
+// not recovery. What it said last may still make it worse.
 func gap(c course, open time.Duration) []variant {
 	before := slices.DeleteFunc(slices.Clone(c.messages), func(m message) bool { return m.at > open })
 	var expect []rules.Expectation
@@ -101,7 +101,7 @@ func gap(c course, open time.Duration) []variant {
 		return nil
 	}
 	expect = append(expect, rules.Expectation{At: open + 24*time.Hour, Severity: last.Severity})
-	c.messages, c.expect, c.end = before, expect, open+24*time.Hour
+	c.messages, c.expect, c.end, c.least = before, expect, open+24*time.Hour, true
 	return []variant{{kind: Gap, course: c}}
 }
 

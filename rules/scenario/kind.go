@@ -180,10 +180,13 @@ func recordOf(r *rules.Rule, s *rules.Scenario, n int, v variant, steps []rules.
 	return b.String()
 }
 
-// Approved takes the lines of one rule out of a record of a file; nil when the
-// record has none.
+// Approved takes the lines of one rule out of the record of a file; nil when there
+// is no record.
 func Approved(record []byte, rule string) []string {
-	var out []string
+	if record == nil {
+		return nil
+	}
+	out := []string{}
 	for line := range strings.Lines(string(record)) {
 		if strings.HasPrefix(line, rule+" | ") {
 			out = append(out, strings.TrimSuffix(line, "\n"))

@@ -51,6 +51,8 @@ type course struct {
 	messages []message
 	expect   []rules.Expectation
 	end      time.Duration
+	// least: an episode may stand higher than expected.
+	least bool
 }
 
 // courseOf lays a scenario out as messages.
@@ -129,7 +131,7 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 	}
 	clock(c.end + settle)
 	for _, x := range c.expect {
-		if p := check(steps, r, x); p != "" {
+		if p := check(steps, r, x, c.least); p != "" {
 			problems = append(problems, p)
 		}
 	}
@@ -141,7 +143,7 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 const settle = time.Minute
 
 // check compares an expectation with where the steps up to its time lead.
-func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation) string {
+func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation, least bool) string {
 	severity, phase := rules.Severity(0), rules.Cleared
 	for _, st := range steps {
 		if st.Episode.FaultClass != r.FaultClass.ID || st.At > begin.Add(x.At).UnixNano() {
@@ -154,6 +156,7 @@ func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation) string 
 	switch {
 	case x.NoData && phase != rules.ActiveWithoutData:
 		return fmt.Sprintf("at %v the episode is %s, it should be open without data", x.At, word(severity))
+	case least && x.Severity != 0 && severity > x.Severity:
 	case !x.NoData && severity != x.Severity:
 		return fmt.Sprintf("at %v the episode is %s, it should be %s", x.At, word(severity), word(x.Severity))
 	}
