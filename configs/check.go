@@ -75,6 +75,11 @@ func (e *Effective) check(places map[string]document.Pos) diag.List {
 			bad("influxdb.url", fmt.Sprintf("found %q", e.InfluxDB.URL), "http://host:8086 or https://host:8086")
 		}
 	}
+	if e.BoardURL != "" {
+		if u, err := url.Parse(e.BoardURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			bad("board_url", fmt.Sprintf("found %q", e.BoardURL), "https://facilityd.example.com, as people type it")
+		}
+	}
 	if u := string(e.Database.URL); u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
 		bad("database.url", "not an address of PostgreSQL", "postgres://user:password@host:5432/name, or leave it out for SQLite")
 	}

@@ -10,14 +10,19 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/rules"
+	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/calendar"
 )
 
 // A Bundle is the configuration of one site, checked and compiled. It is never
 // changed; a reload makes a new one.
 type Bundle struct {
-	Hash     string
-	Content  *Content
-	Site     *devices.Site
+	Hash    string
+	Content *Content
+	Site    *devices.Site
+	// SLA is how long the orders of the site may take, Calendar when its people work.
+	SLA      *ticketing.Policy
+	Calendar *calendar.Calendar
 	Profiles *profile.Set
 	Rules    *rules.Set
 	// Tasks are facts about assets that a person has to provide before a rule
@@ -30,7 +35,8 @@ type Bundle struct {
 func Compile(c *Content) (*Bundle, diag.List) {
 	b := &Bundle{Hash: c.Hash(), Content: c}
 	var list, more diag.List
-	b.Site, list = ParseSite(c.Site.Name, c.Site.Data)
+	b.Site, b.SLA, list = parseSite(c.Site.Name, c.Site.Data, c.Used)
+	b.Calendar = ticketing.CalendarOf(b.Site)
 	var profiles []profile.Source
 	for _, f := range c.Profiles {
 		profiles = append(profiles, profile.Source{Name: f.Name, Data: f.Data})
@@ -49,6 +55,7 @@ func Compile(c *Content) (*Bundle, diag.List) {
 	}
 	b.Rules, more = rules.Load(files, rules.LoadOptions{})
 	list = append(list, more...)
+	list = append(list, checkLimits(b.Site, c.Site, b.Rules)...)
 	findings := list[:0]
 	for _, d := range list {
 		if d.Level == diag.Task {

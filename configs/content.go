@@ -25,11 +25,12 @@ type File struct {
 }
 
 // Content is everything that can change what the engine does on one site, as it
-// was written: its site file, profiles and rules. The journal names it by Hash
+// was written: its site file with the files that it uses, profiles and rules. The journal names it by Hash
 // and keeps it, so that a record is always read with the configuration of its
 // own time.
 type Content struct {
 	Site     File
+	Used     []File // calendars and deadlines that the site file shares with others
 	Profiles []File
 	Rules    []File
 }
@@ -37,7 +38,11 @@ type Content struct {
 // Hash returns the SHA-256 over names and data, in hex.
 func (c *Content) Hash() string {
 	h := sha256.New()
-	for _, group := range [][]File{{c.Site}, c.Profiles, c.Rules} {
+	groups := [][]File{{c.Site}, c.Profiles, c.Rules}
+	if len(c.Used) > 0 { // a site that uses none keeps the hash that it had
+		groups = append(groups, c.Used)
+	}
+	for _, group := range groups {
 		fmt.Fprintf(h, "%d\n", len(group))
 		for _, f := range group {
 			fmt.Fprintf(h, "%s %d\n", f.Name, len(f.Data))

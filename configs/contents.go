@@ -13,7 +13,7 @@ import (
 const DefaultSite = "site: site\nname: {en: This site, zh: 本项目}\ntime_zone: UTC\n"
 
 // Shipped are the embedded files of each kind.
-type Shipped struct{ Profiles, Rules fs.FS }
+type Shipped struct{ Profiles, Rules, Calendars fs.FS }
 
 // ReadContents collects the texts of every site that the settings name. It
 // reads files only; Compile checks what is in them.
@@ -28,12 +28,23 @@ func ReadContents(s *Settings, shipped Shipped) ([]*Content, diag.List) {
 			list.Add(diag.Diagnostic{File: name, Message: err.Error(), Hint: "sites names the site files"})
 			continue
 		}
-		out = append(out, &Content{Site: File{name, data}, Profiles: profiles, Rules: rules})
+		site := File{name, data}
+		used, more := ReadUsed(site, shipped.Calendars)
+		list = append(list, more...)
+		out = append(out, &Content{Site: site, Used: used, Profiles: profiles, Rules: rules})
 	}
 	if len(s.Sites) == 0 {
 		out = append(out, &Content{Site: File{"default site", []byte(DefaultSite)}, Profiles: profiles, Rules: rules})
 	}
 	return out, list
+}
+
+// Replace puts another site file, with what it uses, in the place of the content's.
+func (c *Content) Replace(site File, shipped Shipped) diag.List {
+	var list diag.List
+	c.Site = site
+	c.Used, list = ReadUsed(site, shipped.Calendars)
+	return list
 }
 
 // BrokersOf returns the brokers to read, each with its site's id filled in.

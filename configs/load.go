@@ -213,6 +213,7 @@ func (e *Effective) resolvePaths() {
 		}
 	}
 	fix("data", &e.Data)
+	fix("people", &e.People)
 	fix("profiles.dir", &e.Profiles.Dir)
 	fix("rules.dir", &e.Rules.Dir)
 	fix("influxdb.token_file", &e.InfluxDB.TokenFile)

@@ -18,6 +18,8 @@ type Settings struct {
 	Listen   string   `yaml:"listen" doc:"address of board, API and metrics; beyond loopback every request needs a token"`
 	Language string   `yaml:"language" doc:"language of the board when the browser does not ask for one: en or zh"`
 	Sites    []string `yaml:"sites" doc:"site files, relative to this file"`
+	People   string   `yaml:"people" doc:"file of persons, rotas, escalation and channels; empty: nobody is told, orders are on the board only"`
+	BoardURL string   `yaml:"board_url" doc:"address at which people open the board, for links in messages; empty: messages have none"`
 	Log      Log      `yaml:"log"`
 	Clock    Clock    `yaml:"clock"`
 	Broker   Broker   `yaml:"broker"`

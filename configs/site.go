@@ -10,6 +10,7 @@ import (
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/configs/diag/document"
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/ticketing"
 )
 
 type siteFile struct {
@@ -19,10 +20,16 @@ type siteFile struct {
 	TimeZone  string `yaml:"time_zone"`
 	Adopt     string `yaml:"adopt"`
 	Simulated bool   `yaml:"simulated"`
+	// Calendar is when people work here.
+	Calendar *calendarPart `yaml:"calendar"`
+	// SLA is how long orders may take here.
+	SLA *slaPart `yaml:"sla"`
 	// Vars set variables of profiles here, by name of the profile.
-	Vars    map[string]map[string]string `yaml:"vars"`
-	Assets  []assetEntry                 `yaml:"assets"`
-	Devices []deviceEntry                `yaml:"devices"`
+	Vars map[string]map[string]string `yaml:"vars"`
+	// Limits are numbers of rules that hold on this site.
+	Limits  limitEntries  `yaml:"limits"`
+	Assets  []assetEntry  `yaml:"assets"`
+	Devices []deviceEntry `yaml:"devices"`
 }
 
 type assetEntry struct {
@@ -34,6 +41,7 @@ type assetEntry struct {
 	FedBy       []string        `yaml:"fed_by"`
 	Criticality string          `yaml:"criticality"`
 	Facts       map[string]fact `yaml:"facts"`
+	Limits      limitEntries    `yaml:"limits"`
 }
 
 type deviceEntry struct {
@@ -70,8 +78,14 @@ func (f *fact) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseSite reads and checks one site file.
-func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
+// ParseSite reads and checks one site file. used are the files that it names.
+func ParseSite(file string, data []byte, used ...File) (*devices.Site, diag.List) {
+	site, _, list := parseSite(file, data, used)
+	return site, list
+}
+
+// parseSite gives the deadlines of the site as well, which rules do not ask for.
+func parseSite(file string, data []byte, used []File) (*devices.Site, *ticketing.Policy, diag.List) {
 	f := siteFile{TimeZone: "UTC", Adopt: "matched"}
 	list := document.Decode(file, data, &f)
 	bad := func(p document.Pos, message, hint string) { list.Add(p.Error(file, message, hint)) }
@@ -95,6 +109,14 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		bad(at(f.Pos, "adopt"), fmt.Sprintf("adopt is %q", f.Adopt), diag.DidYouMean(f.Adopt, []string{"matched", "listed"}))
 	}
 	site.Location = zone(f.TimeZone, at(f.Pos, "time_zone"), bad)
+	site.Limits = f.Limits.read("limits", places, bad)
+	if f.Calendar != nil {
+		var more diag.List
+		site.Calendar, more = siteCalendar(file, f.Calendar, used, at)
+		list = append(list, more...)
+	}
+	policy, more := siteSLA(file, f.SLA, used, site, at)
+	list = append(list, more...)
 
 	assets := map[string]int{}
 	var ids []string
@@ -122,6 +144,7 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 				out.Facts[k] = devices.Quantity(v)
 			}
 		}
+		out.Limits = a.Limits.read(fmt.Sprintf("assets[%d].limits", i), places, bad)
 		site.Assets = append(site.Assets, out)
 	}
 	for _, a := range f.Assets {
@@ -159,7 +182,7 @@ func ParseSite(file string, data []byte) (*devices.Site, diag.List) {
 		site.Devices = append(site.Devices, spec)
 	}
 	list.Sort()
-	return site, list
+	return site, policy, list
 }
 
 func zone(name string, p document.Pos, bad func(document.Pos, string, string)) *time.Location {

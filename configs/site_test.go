@@ -50,5 +50,7 @@ func TestSiteFileErrorsNameThePlace(t *testing.T) {
 
 func FuzzParseSite(f *testing.F) {
 	f.Add([]byte("site: x\nassets: [{id: a, class: pump, facts: {k: 1 A}}]\n"))
-	f.Fuzz(func(_ *testing.T, data []byte) { ParseSite("s.yaml", data) })
+	f.Add([]byte("site: x\ncalendar:\n  use: [cn-2026, own.yaml]\n  shifts: {mon-fri: '08:00-12:00, 22:00-06:00', sat: none}\n  holidays: {2026-01-01..2026-01-03: x}\n  workdays: {2026-01-04: fri}\n"))
+	f.Add([]byte("site: x\nsla:\n  use: [own.yaml]\n  P2: {accept: 4h, arrive: 1h, done: 1d, working: true, pauses: false, silence: 1w}\n  max_pause: {parts: 7d}\n"))
+	f.Fuzz(func(_ *testing.T, data []byte) { ParseSite("s.yaml", data, File{"own.yaml", data}) })
 }

@@ -1,6 +1,9 @@
 package devices
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Date is a day of a site's local calendar.
 type Date struct {
@@ -13,6 +16,14 @@ type Date struct {
 func DateOf(t time.Time) Date {
 	y, m, d := t.Date()
 	return Date{y, m, d}
+}
+
+// String writes the date as 2026-03-01, "" for the zero date.
+func (d Date) String() string {
+	if d == (Date{}) {
+		return ""
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
 }
 
 // A Shift is working time of one day in minutes from local midnight. End may lie

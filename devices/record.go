@@ -69,15 +69,16 @@ type FactKind string
 
 // The facts that matter to rules.
 const (
-	FactDone       FactKind = "done"       // the job is reported done; verification begins
-	FactCleared    FactKind = "cleared"    // a competent person cleared the fault by hand
-	FactWindow     FactKind = "window"     // a maintenance window from From to Until
-	FactCheckedIn  FactKind = "checked_in" // a technician is at the asset
-	FactCheckedOut FactKind = "checked_out"
-	FactAdopted    FactKind = "adopted"    // a device was adopted (Device, Asset, Profile)
-	FactReplaced   FactKind = "replaced"   // Device took over from Replaces on Asset
-	FactAccepted   FactKind = "new_normal" // a new normal of the asset was accepted
-	FactCancelled  FactKind = "cancelled"  // the episode is known or a false alarm: shelved until Until
+	FactDone        FactKind = "done"         // the job is reported done; verification begins
+	FactCleared     FactKind = "cleared"      // a competent person cleared the fault by hand
+	FactWindow      FactKind = "window"       // a maintenance window from From to Until
+	FactWindowEnded FactKind = "window_ended" // the window Window ends now, before its time
+	FactCheckedIn   FactKind = "checked_in"   // a technician is at the asset
+	FactCheckedOut  FactKind = "checked_out"
+	FactAdopted     FactKind = "adopted"    // a device was adopted (Device, Asset, Profile)
+	FactReplaced    FactKind = "replaced"   // Device took over from Replaces on Asset
+	FactAccepted    FactKind = "new_normal" // a new normal of the asset was accepted
+	FactCancelled   FactKind = "cancelled"  // the episode is known or a false alarm: shelved until Until
 )
 
 // A Fact is what a person said or did that matters to rules. It reaches them
@@ -89,6 +90,7 @@ type Fact struct {
 	Device     string    `json:"device,omitempty"`
 	Profile    string    `json:"profile,omitempty"`
 	Replaces   string    `json:"replaces,omitempty"`
+	Window     string    `json:"window,omitempty"` // ID of the fact that made it
 	FaultClass string    `json:"fault_class,omitempty"`
 	Episode    string    `json:"episode,omitempty"`
 	By         string    `json:"by"`

@@ -131,6 +131,7 @@ var Roles = []Role{
 	// Adjacent
 	{Name: "fire_alarm", Class: "fire", Kind: State, Label: Label{"Fire alarm", "火灾报警"}},
 	{Name: "fire_panel_fault", Class: "fire", Kind: State, Label: Label{"Fire panel fault", "消防主机故障"}},
+	{Name: "fire_panel_test", Class: "fire", Kind: State, Label: Label{"Fire panel under test", "消防主机测试中"}},
 	{Name: "fire_pump_auto", Class: "fire", Kind: State, Label: Label{"Fire pump in automatic", "消防泵自动"}},
 	{Name: "hydrant_pressure", Class: "fire", Unit: "MPa", Kind: Gauge, Label: Label{"Hydrant or sprinkler pressure", "消火栓或喷淋压力"}},
 	{Name: "smoke_alarm", Class: "fire", Kind: State, Label: Label{"Smoke alarm", "烟雾报警"}, Brick: "Smoke_Alarm"},

@@ -42,8 +42,24 @@ type Asset struct {
 	FedBy       []string // assets without which it cannot work (feeder → pump)
 	Criticality Criticality
 	Facts       map[string]Quantity // rated_current, vibration_group, …: never guessed
-	Implicit    bool                // stands for a device that no site file maps
+	// Limits are numbers that hold for this asset in the place of the site's.
+	Limits   Limits
+	Implicit bool // stands for a device that no site file maps
 }
+
+// A Limit is a number that a site or an asset sets in the place of the one that a
+// rule ships with.
+type Limit struct {
+	Value  float64 // in Unit
+	Unit   string  // canonical code; "" for a plain number
+	Source string  // where it comes from
+	Mark   string  // v, c, k or j as for the source of a rule
+	By     string  // who set it, and when; "" and zero when nobody said
+	At     Date
+}
+
+// Limits are limits by the id of their rule, then by name.
+type Limits map[string]map[string]Limit
 
 // DeviceSpec is what a site file says about one device.
 type DeviceSpec struct {
@@ -65,8 +81,10 @@ type Site struct {
 	// Calendar is when its people work; nil when nobody said: day and night for
 	// deadlines, Monday to Friday for rules.
 	Calendar *Calendar
-	Assets   []Asset
-	Devices  []DeviceSpec
+	// Limits hold for every asset that does not set its own.
+	Limits  Limits
+	Assets  []Asset
+	Devices []DeviceSpec
 	// AdoptListed: only devices that the site file or a person named are read;
 	// others are seen, not known. Otherwise a device that a profile matches is
 	// adopted as its own asset.

@@ -101,9 +101,8 @@ func TestAnomalyIsUnknownUntilItKnows(t *testing.T) {
 	}
 	p.b.say(p.d, 6*days+10*time.Hour, 0, "running", 1.0, "vibration_rms", 1.5)
 	p.b.say(p.d, 6*days+11*time.Hour, 0, "running", 1.0, "vibration_rms", 1.5)
-	x, _ := p.b.eng.Explain("p1", "odd")
-	if v := x[0].Thresholds[0].Value; v != Unknown {
-		t.Errorf("the condition is %v after six days", v)
+	if x := p.b.explain("p1", "odd"); x.Thresholds[0].Value != Unknown || x.State != Blind {
+		t.Errorf("%s, the condition is %v after six days", x.State, x.Thresholds[0].Value)
 	}
 }
 

@@ -159,17 +159,31 @@ func (e *Engine) move(id, asset, replaces string) {
 		return
 	}
 	e.assigned[replaces] = ""
+	for _, i := range from.asset.instances {
+		if slices.Contains(i.devs, from) {
+			i.newSensor()
+		}
+	}
 	if d != nil {
 		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
 			if i.dev == from && !d.asset.has(i.rule, d, i.lane) {
-				i.dev = d
+				i.dev, i.consts = d, nil
 				d.asset.orphans = append(d.asset.orphans, i)
 			}
 		}
 	}
 	e.leave(from)
 	e.join(from, "")
+}
+
+// newSensor forgets the last inputs of an instance, and nothing else: what another
+// sensor says, and from where another counter counts, is not to be compared with
+// them.
+func (i *instance) newSensor() {
+	for k := range i.slots {
+		i.slots[k].known = false
+	}
 }
 
 // Swap takes over another set of rules and another description of the site at a
@@ -192,7 +206,8 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 		}
 		d := e.devs[dev.Index]
 		d.valid = validity(dev)
-		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && e.assigned[dev.ID] == "" {
+		_, said := e.assigned[dev.ID] // what a person said later goes before the file
+		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && !said {
 			e.leave(d)
 			e.join(d, asset)
 		}

@@ -27,6 +27,9 @@ type assetState struct {
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance
+	// suppressed is what would have opened an episode and did not, oldest first.
+	suppressed []suppression
+	tallies    []tally
 }
 
 // An instance is one rule on one asset, seen from one device: the roles that
@@ -322,7 +325,8 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 	}
 	o := old[k]
 	i.t, i.due, i.wake, i.busy = o.t, o.due, o.wake, o.busy
-	if sameCondition(i.rule.OnlyWhile, o.rule.OnlyWhile) {
+	same := func(a, b *Condition) bool { return sameMeaning(a, i.consts, b, o.consts) }
+	if same(i.rule.OnlyWhile, o.rule.OnlyWhile) {
 		i.gate, i.gateAcc = o.gate, o.gateAcc
 	}
 	for n := range i.limbs {
@@ -333,17 +337,18 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 				continue
 			}
 			i.limbs[n] = o.limbs[m]
-			if t.When.Text != u.When.Text && !o.limbs[m].active {
+			when := same(&t.When, &u.When)
+			if !when && !o.limbs[m].active {
 				i.limbs[n] = limb{val: Unknown, clear: Unknown}
 			}
-			if !sameCondition(t.Clear, u.Clear) || t.Clear == nil && t.When.Text != u.When.Text {
+			if !same(t.Clear, u.Clear) || t.Clear == nil && !when {
 				i.limbs[n].clear, i.limbs[n].clearAcc = Unknown, 0
 			}
 		}
 	}
 	inheritSlots(i, o)
 	i.kin = o.kin
-	i.fresh = i.rule != o.rule || !slices.Equal(i.bind, o.bind)
+	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
 	return o
 }
 
@@ -351,7 +356,7 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 func inheritSlots(i, o *instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
-			if s.key == u.key && s.cells == u.cells {
+			if s.key == u.key && s.cells == u.cells && sameNames(s.names, i.consts, u.names, o.consts) {
 				cells := i.slots[n].cells
 				copy(cells, o.slots[m].cells)
 				i.slots[n] = o.slots[m]
@@ -359,13 +364,6 @@ func inheritSlots(i, o *instance) {
 			}
 		}
 	}
-}
-
-func sameCondition(a, b *Condition) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Text == b.Text
 }
 
 // bound is the roles, a bit each, that have a point.

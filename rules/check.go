@@ -37,7 +37,7 @@ func (s *Set) Check(opts CheckOptions) diag.List {
 			}
 		}
 		if !r.stateful && !r.clock {
-			tryOut(r, report)
+			tryOut(r, r.limitValues(), report)
 		}
 	}
 	return list
@@ -52,8 +52,9 @@ type outcome struct {
 	when, clear []Truth
 }
 
-func tryOut(r *Rule, report func(level diag.Level, hint, format string, args ...any)) {
-	trials := trials(r)
+// tryOut reports what cannot be with the given values of the rule's limits.
+func tryOut(r *Rule, limits []float64, report func(level diag.Level, hint, format string, args ...any)) {
+	trials := trials(r, limits)
 	if trials == nil {
 		return
 	}
@@ -96,8 +97,8 @@ func always(trials []outcome, f func(outcome) bool) bool {
 
 // trials evaluates a rule for all combinations of interesting values; nil when
 // there are too many of them.
-func trials(r *Rule) []outcome {
-	consts, facts := trialConstants(r)
+func trials(r *Rule, limits []float64) []outcome {
+	consts, facts := trialConstants(r, limits)
 	e := &Engine{points: make([]pointState, len(r.roles))}
 	i := &instance{rule: r, consts: consts, bind: make([]int32, len(r.roles)), have: math.MaxUint64}
 	ctx := &evalContext{engine: e, inst: i, t: 1, expiry: never, due: never}
@@ -145,11 +146,8 @@ func trials(r *Rule) []outcome {
 
 // trialConstants gives every numeric fact some number, and lists the
 // combinations of words that the others may be.
-func trialConstants(r *Rule) (*constants, [][]string) {
-	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: make([]float64, len(r.Limits))}
-	for k, l := range r.Limits {
-		c.limits[k] = l.Value
-	}
+func trialConstants(r *Rule, limits []float64) (*constants, [][]string) {
+	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: limits}
 	combos := [][]string{make([]string, len(r.facts))}
 	for k, f := range r.facts {
 		c.facts[k].Value = 10

@@ -14,7 +14,7 @@ import (
 // which each other chunk was last written, so that a torn checkpoint is seen.
 
 // checkpointVersion is the first byte of every chunk.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 // ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
 // to be made anew and the journal read from its beginning.
@@ -119,6 +119,8 @@ func (e *Engine) writeHead(w *writer) {
 		w.string(x.asset)
 		w.string(x.faultClass)
 		w.string(x.checkedIn)
+		w.string(x.by)
+		w.string(x.note)
 		w.ints(x.from, x.until)
 	}
 	w.uint(uint64(len(e.factIDs)))
@@ -158,8 +160,8 @@ func (e *Engine) readHead(data []byte) error {
 		c.since, c.hold, c.live, c.upLive = r.time(), r.time(), r.time(), r.time()
 		e.conns = append(e.conns, c)
 	}
-	for range r.count(6) {
-		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string()}
+	for range r.count(8) {
+		x := window{id: r.string(), asset: r.string(), faultClass: r.string(), checkedIn: r.string(), by: r.string(), note: r.string()}
 		x.from, x.until = r.time(), r.time()
 		e.windows = append(e.windows, x)
 	}
@@ -192,7 +194,16 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.string(c.under.FaultClass)
 		w.uint(c.under.Seq)
 		w.string(c.rule)
+		w.string(c.shelvedBy)
+		w.int(c.alone)
+		w.int(int64(c.aloneConn))
+		w.bool(c.explains)
+		w.bool(c.flapping)
+		w.uint(c.over.Seq)
+		w.int(c.overAt)
+		w.ints(c.opened[:]...)
 	}
+	a.writeSuppressed(w)
 	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
 		i.write(w)
@@ -396,8 +407,25 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 		if c.under.Seq != 0 {
 			c.under.Site = e.site.ID
 		}
-		c.rule = r.string()
+		c.rule, c.shelvedBy = r.string(), r.string()
+		c.alone, c.aloneConn = r.time(), int32(r.int())
+		if c.aloneConn < -1 || int(c.aloneConn) >= len(e.conns) || c.alone != 0 && !c.open {
+			r.fail()
+			return
+		}
+		if c.alone != 0 {
+			e.wait(a)
+		}
+		c.explains, c.flapping = r.bool(), r.bool()
+		if c.over.Seq = r.uint(); c.over.Seq != 0 {
+			c.over = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: c.over.Seq}
+		}
+		c.overAt = r.time()
+		for k := range c.opened {
+			c.opened[k] = r.time()
+		}
 	}
+	a.readSuppressed(r)
 	for range r.count(10) {
 		if !r.bad {
 			e.readInstance(r, a)

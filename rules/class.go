@@ -17,10 +17,23 @@ type classState struct {
 	at       int64 // of the last step
 	rule     string
 	done     int64 // when a job was last reported done, or the class first looked at
-	// under is the open episode that explains this one.
-	under EpisodeID
+	// under is the episode that explains this one. When that is over, it stands for
+	// a while longer, until alone on the clock of a connection; 0 = its cause is open.
+	under     EpisodeID
+	alone     int64
+	aloneConn int32 // -1 = journal time
+	// explains: a rule that explains others holds in the episode.
+	explains bool
+	// over is the newest episode that explained others and ended, at the journal
+	// time overAt.
+	over   EpisodeID
+	overAt int64
+	// opened are the newest openings that nothing explained; a ring.
+	opened   [flapOpenings]int64
+	flapping bool // the open episode is held until it has been calm
 	// shelved is until when a person does not want to hear of it.
-	shelved int64
+	shelved   int64
+	shelvedBy string
 }
 
 // faultClass finds the state of a fault class on an asset, and makes it when asked.
@@ -60,11 +73,19 @@ func (e *Engine) settle(a *assetState, fc *FaultClass, by *instance, t int64, en
 		cs.open, cs.phase, cs.severity, cs.onset, cs.rule = true, phase, severity, onset, speaker.rule.ID
 		cs.id = EpisodeID{Site: e.site.ID, Asset: a.id, FaultClass: fc.ID, Seq: e.seq}
 		cs.under = e.explanation(a, fc)
+		if cs.under == (EpisodeID{}) {
+			e.aftermath(a, cs)
+		}
+		if cs.under == (EpisodeID{}) {
+			cs.flap(onset)
+		}
+		cs.explains = a.explains(fc)
 		e.emit(cs, a, Active, CauseHeld, t, e.evidence(speaker, severity))
 		e.explainOthers(a, t)
 	case severity != 0:
 		before, was := cs.severity, cs.phase
 		cs.severity, cs.phase, cs.rule = severity, phase, speaker.rule.ID
+		cs.explains = cs.explains || a.explains(fc)
 		switch {
 		case severity != before:
 			e.emit(cs, a, phase, CauseSeverity, t, e.evidence(speaker, severity))
@@ -85,9 +106,50 @@ func (e *Engine) settle(a *assetState, fc *FaultClass, by *instance, t int64, en
 func (e *Engine) closeEpisode(cs *classState, a *assetState, cause Cause, t int64) {
 	e.emit(cs, a, Cleared, cause, t, nil)
 	e.episodeOver(cs, a, cause)
-	over := cs.id
-	*cs = classState{fc: cs.fc, shelved: cs.shelved, done: cs.done}
-	e.explainNoMore(over, t)
+	was := *cs
+	*cs = classState{fc: cs.fc, shelved: cs.shelved, shelvedBy: cs.shelvedBy, done: cs.done, over: was.over, overAt: was.overAt, opened: was.opened}
+	if was.explains {
+		cs.over, cs.overAt = was.id, e.now
+		e.explainNoMore(was.id, t)
+	}
+}
+
+// An episode that opened for the fifth time within an hour flaps. It is held
+// open until its clear condition has been true for half an hour. What another
+// episode explains is not counted: a machine whose feeder comes and goes does
+// not flap, its feeder does.
+const (
+	flapOpenings = 4
+	flapSpan     = 3600 * second
+	flapCalm     = flapSpan / 2
+)
+
+// flap books an opening.
+func (cs *classState) flap(t int64) {
+	cs.flapping = cs.opened[0] != 0 && cs.opened[0] > t-flapSpan
+	copy(cs.opened[:], cs.opened[1:])
+	cs.opened[flapOpenings-1] = t
+}
+
+// clearDelay is how long the clear condition of a threshold must be true.
+func (i *instance) clearDelay(k int) int64 {
+	d := i.consts.delays[k].clear
+	if cs := i.asset.faultClass(i.rule.FaultClass, false); cs != nil && cs.flapping && !i.rule.Shadow {
+		d = max(d, flapCalm)
+	}
+	return d
+}
+
+// explains tells whether a rule that explains others holds in a fault class.
+func (a *assetState) explains(fc *FaultClass) bool {
+	return slices.ContainsFunc(a.instances, func(i *instance) bool {
+		return i.rule.FaultClass == fc && len(i.rule.Explains) > 0 && !i.rule.Shadow && i.active()
+	})
+}
+
+// active reports whether a threshold of the instance is.
+func (i *instance) active() bool {
+	return slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active })
 }
 
 // openClasses lists the fault classes with an open episode.

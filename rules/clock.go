@@ -200,6 +200,9 @@ func (e *Engine) schedule(i *instance) {
 // runGrid takes the steps that are due by the clock, second by second.
 func (e *Engine) runGrid() {
 	grid := e.now / second * second
+	if grid > e.grid && len(e.freed) > 0 {
+		defer e.endReprieves() // those that clear in this second have cleared
+	}
 	for {
 		at, ok := e.wakes.next(e.grid, grid)
 		if !ok {

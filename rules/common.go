@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -46,7 +47,7 @@ func (e *Engine) explanation(a *assetState, fc *FaultClass) EpisodeID {
 			if i.rule.Shadow || !slices.Contains(i.rule.Explains, fc) || up == a && i.rule.FaultClass == fc {
 				continue
 			}
-			if !slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) {
+			if !i.active() {
 				continue
 			}
 			if cs := up.faultClass(i.rule.FaultClass, false); cs != nil && cs.open {
@@ -60,9 +61,7 @@ func (e *Engine) explanation(a *assetState, fc *FaultClass) EpisodeID {
 // explainOthers attaches what is open already to an episode that has just
 // opened and explains it.
 func (e *Engine) explainOthers(cause *assetState, t int64) {
-	explains := slices.ContainsFunc(cause.instances, func(i *instance) bool {
-		return len(i.rule.Explains) > 0 && slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active })
-	})
+	explains := slices.ContainsFunc(cause.instances, func(i *instance) bool { return len(i.rule.Explains) > 0 && i.active() })
 	if !explains {
 		return
 	}
@@ -72,11 +71,12 @@ func (e *Engine) explainOthers(cause *assetState, t int64) {
 		}
 		for k := range a.classes {
 			cs := &a.classes[k]
-			if !cs.open || cs.under != (EpisodeID{}) || cs.onset < t-lookBack {
+			attached := cs.under != (EpisodeID{}) && cs.alone == 0
+			if !cs.open || attached || cs.alone == 0 && cs.onset < t-lookBack {
 				continue
 			}
 			if by := e.explanation(a, cs.fc); by.Asset == cause.id && by != cs.id {
-				cs.under = by
+				cs.under, cs.alone = by, 0
 				e.touch(a)
 				e.emit(cs, a, cs.phase, CauseExplained, t, nil)
 			}
@@ -84,24 +84,120 @@ func (e *Engine) explainOthers(cause *assetState, t int64) {
 	}
 }
 
-// explainNoMore looks again at what an episode explained.
+// explainNoMore looks again at what an episode explained. Where no other episode
+// does, the consequence may still be about to clear: it stays under its cause
+// until it had time to be heard of and to clear.
 func (e *Engine) explainNoMore(over EpisodeID, t int64) {
-	explained := FaultClassByID(over.FaultClass)
-	if explained == nil || !slices.ContainsFunc(e.set.Rules, func(r *Rule) bool { return r.FaultClass == explained && len(r.Explains) > 0 }) {
-		return
-	}
 	for _, a := range e.sortedAssets() {
 		for k := range a.classes {
 			cs := &a.classes[k]
-			if cs.open && cs.under == over {
-				cs.under = e.explanation(a, cs.fc)
-				e.touch(a)
-				cause := CauseOnItsOwn
-				if cs.under != (EpisodeID{}) {
-					cause = CauseExplained
-				}
-				e.emit(cs, a, cs.phase, cause, t, nil)
+			if !cs.open || cs.under != over {
+				continue
+			}
+			e.touch(a)
+			if by := e.explanation(a, cs.fc); by != (EpisodeID{}) {
+				cs.under, cs.alone = by, 0
+				e.emit(cs, a, cs.phase, CauseExplained, t, nil)
+				continue
+			}
+			e.free(a, cs)
+		}
+	}
+}
+
+// aftermath puts an episode that has just opened under a cause that ended a
+// moment ago: a device that does not come up after a cut is found silent when
+// the feeder is well again.
+func (e *Engine) aftermath(a *assetState, cs *classState) {
+	if cs.fc.ByHand {
+		return
+	}
+	for _, id := range e.upstream(a.id) {
+		up := e.assets[id]
+		if up == nil {
+			continue
+		}
+		for k := range up.classes {
+			was := &up.classes[k]
+			if was.overAt == 0 || was.overAt < e.now-lookBack || up == a && was.fc == cs.fc {
+				continue
+			}
+			if slices.ContainsFunc(up.instances, func(i *instance) bool {
+				return i.rule.FaultClass == was.fc && slices.Contains(i.rule.Explains, cs.fc)
+			}) {
+				cs.under = was.over
+				e.free(a, cs)
+				return
 			}
 		}
 	}
+}
+
+// free lets an episode stand on its own after its reprieve: the time in which
+// each of its devices must have been heard, and clear after that. It is counted
+// while somebody listens.
+func (e *Engine) free(a *assetState, cs *classState) {
+	wait, conn := leastReprieve, int32(-1)
+	for _, i := range a.instances {
+		if i.rule.FaultClass != cs.fc || !i.active() {
+			continue
+		}
+		for _, d := range i.devs {
+			wait, conn = max(wait, d.expected()*3/2), max(conn, d.conn)
+		}
+	}
+	clear := int64(0)
+	for _, i := range a.instances {
+		for k := range i.limbs {
+			if i.rule.FaultClass == cs.fc && i.limbs[k].active {
+				clear = max(clear, i.clearDelay(k))
+			}
+		}
+	}
+	cs.alone, cs.aloneConn = e.listened(conn)+wait+clear, conn
+	e.wait(a)
+}
+
+// leastReprieve is what a machine may need to start up and be heard.
+const leastReprieve = int64(5 * time.Minute)
+
+// listened is the clock of a connection; journal time for none.
+func (e *Engine) listened(conn int32) int64 {
+	if conn < 0 {
+		return e.now
+	}
+	return e.conns[conn].live
+}
+
+// wait remembers an asset with a reprieve.
+func (e *Engine) wait(a *assetState) {
+	k, known := slices.BinarySearchFunc(e.freed, a.id, func(a *assetState, id string) int { return cmp.Compare(a.id, id) })
+	if !known {
+		e.freed = slices.Insert(e.freed, k, a)
+	}
+}
+
+// endReprieves lets those stand on their own whose time is over.
+func (e *Engine) endReprieves() {
+	kept := e.freed[:0]
+	for _, a := range e.freed {
+		waiting := false
+		for k := range a.classes {
+			cs := &a.classes[k]
+			switch {
+			case cs.alone == 0:
+			case e.listened(cs.aloneConn) < cs.alone:
+				waiting = true
+			default:
+				cs.under, cs.alone = EpisodeID{}, 0
+				e.touch(a)
+				e.emit(cs, a, cs.phase, CauseOnItsOwn, e.now, nil)
+			}
+		}
+		if waiting {
+			kept = append(kept, a)
+		}
+	}
+	clear(e.freed[len(kept):])
+	e.freed = kept
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/facilityd/facilityd/configs/diag"
@@ -12,7 +13,14 @@ type constants struct {
 	facts  []devices.Quantity
 	limits []float64
 	cuts   [][]float64 // values that a role is compared with, by role
+	delays []delay     // by threshold
+	// inForce are the limits with their origin, nil where none is set but the
+	// rule's own.
+	inForce []LimitInForce
 }
+
+// delay is how long a threshold's conditions must be true.
+type delay struct{ start, clear int64 }
 
 // A task is a fact that somebody has to give before a rule can work.
 type task struct {
@@ -56,20 +64,31 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 }
 
 // constantsFor works out what stays the same for a rule on an asset; ok is
-// false when a fact is missing. Assets share it where the rule needs no facts.
+// false when a fact is missing. Assets share it where the rule needs no facts and
+// the asset has no limits of its own.
 func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
-	if c = e.shared[r]; c != nil {
+	layers := []devices.Limits{e.site.Limits}
+	own := a.spec != nil && a.spec.Limits[r.ID] != nil
+	if own {
+		layers = append(layers, a.spec.Limits)
+	} else if c = e.shared[r]; c != nil {
 		return c, true
 	}
-	if len(r.facts) == 0 {
+	if len(r.facts) == 0 && !own {
 		defer func() { e.shared[r] = c }()
 	}
-	c = &constants{limits: make([]float64, len(r.Limits)), cuts: make([][]float64, len(r.roles))}
-	for k, l := range r.Limits {
-		c.limits[k] = l.Value
-	}
+	c = &constants{cuts: make([][]float64, len(r.roles)), limits: r.limitValues()}
 	if c.facts, ok = a.factsFor(r); !ok {
 		return nil, false
+	}
+	if own || e.site.Limits[r.ID] != nil {
+		c.inForce = r.limitsOn(layers...)
+		for k, l := range c.inForce {
+			c.limits[k] = l.Value
+		}
+	}
+	for k := range r.Thresholds {
+		c.delays = append(c.delays, r.Thresholds[k].delays(r, c.limits))
 	}
 	ctx := evalContext{engine: e, inst: &instance{consts: c}}
 	for k := range r.roles {
@@ -81,6 +100,71 @@ func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
 	}
 	return c, true
 }
+
+// limitValues are the rule's own.
+func (r *Rule) limitValues() []float64 {
+	out := make([]float64, len(r.Limits))
+	for k := range r.Limits {
+		out[k] = r.Limits[k].Value
+	}
+	return out
+}
+
+// delays are For and ClearFor with the limits in force.
+func (t *Threshold) delays(r *Rule, limits []float64) delay {
+	d := delay{int64(t.For), int64(t.ClearFor)}
+	for n, out := range []*int64{&d.start, &d.clear} {
+		k := []int{t.forLimit, t.clearLimit}[n] - 1
+		if k < 0 {
+			continue
+		}
+		if s, ok := toUnit(limits[k], r.Limits[k].Unit, "s"); ok {
+			*out = min(max(int64(s*float64(second)), 0), int64(maxDuration))
+		}
+	}
+	return d
+}
+
+// sameMeaning tells whether a condition of two versions of a rule means the same: it
+// reads as before, and the limits and facts that it names have not changed.
+// Without constants on one side, which instances that wait for a point have not,
+// the text decides.
+func sameMeaning(a *Condition, x *constants, b *Condition, y *constants) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Text == b.Text && sameNames(a.names, x, b.names, y)
+}
+
+// sameNames compares the limits and facts that two texts name, in order.
+func sameNames(a names, x *constants, b names, y *constants) bool {
+	if x == nil || y == nil {
+		return true
+	}
+	if len(a.limits) != len(b.limits) || len(a.facts) != len(b.facts) {
+		return false
+	}
+	for k := range a.limits {
+		if x.limits[a.limits[k]] != y.limits[b.limits[k]] {
+			return false
+		}
+	}
+	for k := range a.facts {
+		if x.facts[a.facts[k]] != y.facts[b.facts[k]] {
+			return false
+		}
+	}
+	return true
+}
+
+// sameConstants tells whether nothing changed for a rule on an asset.
+func sameConstants(x, y *constants) bool {
+	return x == y || x != nil && y != nil && slices.Equal(x.limits, y.limits) && slices.Equal(x.facts, y.facts)
+}
+
+// names are the limits and facts that a piece of text names, by their slots in
+// the rule and in order of appearance.
+type names struct{ limits, facts []int }
 
 // Tasks lists the facts that people have to give before a rule can work, by
 // asset and rule.

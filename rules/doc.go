@@ -29,6 +29,10 @@
 // [Unknown]; missing, bad, retained and stale input is unknown, and unknown
 // neither starts nor ends anything.
 //
+// Limits are layered: the rule's own value, then the site's, then the asset's. A
+// delay may be one too (for: limit.NAME). Evidence and explanations say which
+// holds and who set it.
+//
 // A rule makes one instance for each device of an asset, and for each point where
 // a device has several of one role. Instances of one fault class on one asset are
 // one episode with the highest severity that holds.

@@ -46,6 +46,7 @@ type Engine struct {
 	out    []Transition
 	stats  Stats
 	rebind []*assetState
+	freed  []*assetState // with a reprieve, by id
 
 	written    [Chunks]uint64 // position at which a chunk was last written
 	chunkDirty [Chunks]bool

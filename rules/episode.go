@@ -80,9 +80,11 @@ type Transition struct {
 	Seq     uint64 // position of the record that caused this step
 	Ordinal uint32 // counts the steps caused by one record: (Seq, Ordinal) is unique per site
 	Phase   Phase  // the phase entered
-	// Under is the open episode that explains this one (a dead feeder, a silent
-	// gateway); zero for none. An episode under another needs no order of its own
-	// as long as it is.
+	// Under is the episode that explains this one (a dead feeder, a silent gateway);
+	// zero for none. An episode under another needs no order of its own as long as
+	// it is. When the other is over it stays under it for a reprieve, in which it
+	// may clear; then it stands on its own (CauseOnItsOwn, Under zero). So the other
+	// may be over already, also when this one opens.
 	Under EpisodeID
 	Cause Cause
 	// Severity is the highest that holds now (kept, when Cleared).
@@ -109,20 +111,22 @@ const (
 	CauseCancelled Cause = "cancelled"         // a person said: known, or a false alarm
 	CauseRetired   Cause = "rule_retired"      // the rule was removed or switched off
 	CauseExplained Cause = "common_cause"      // another episode turned out to explain it (Under)
-	CauseOnItsOwn  Cause = "common_cause_over" // what explained it is over, and it still holds
+	CauseOnItsOwn  Cause = "common_cause_over" // what explained it is over, and it did not clear after
 )
 
 // Evidence is what the engine saw when it decided. It is kept with the order,
 // not looked up later.
 type Evidence struct {
-	Rule        string        `json:"rule"`
-	RuleVersion string        `json:"rule_version"` // hash of the rule's text
-	Condition   string        `json:"condition"`    // as written
-	Source      string        `json:"source,omitempty"`
-	Threshold   string        `json:"threshold,omitempty"` // value, unit and where it came from
-	Reason      devices.Label `json:"reason"`              // one sentence for a technician
-	Inputs      []Input       `json:"inputs"`
-	Series      []Series      `json:"series,omitempty"`
+	Rule        string `json:"rule"`
+	RuleVersion string `json:"rule_version"` // hash of the rule's text
+	Condition   string `json:"condition"`    // as written
+	Source      string `json:"source,omitempty"`
+	Threshold   string `json:"threshold,omitempty"` // value, unit and where it came from
+	// Limits are the rule's limits as they held on the asset, with their origin.
+	Limits []LimitInForce `json:"limits,omitempty"`
+	Reason devices.Label  `json:"reason"` // one sentence for a technician
+	Inputs []Input        `json:"inputs"`
+	Series []Series       `json:"series,omitempty"`
 
 	limit *float64 // of the condition, for the series it is drawn in
 }

@@ -17,7 +17,7 @@ func (e *Engine) evidence(i *instance, severity Severity) *Evidence {
 		}
 	}
 	when := &r.Thresholds[k].When
-	ev := &Evidence{Rule: r.ID, RuleVersion: r.Version, Condition: when.Text, Source: r.Source.String(), Threshold: r.limitText(i)}
+	ev := &Evidence{Rule: r.ID, RuleVersion: r.Version, Condition: when.Text, Source: r.Source.String(), Threshold: r.limitText(i), Limits: i.limits()}
 	e.ctx.inst, e.ctx.t = i, i.t
 	if when.limit != nil {
 		if v, ok := when.limit(&e.ctx); ok {
@@ -65,10 +65,18 @@ func (s Source) String() string {
 	return s.Text + " (" + s.Mark + ")"
 }
 
+// limits are those in force for the instance.
+func (i *instance) limits() []LimitInForce {
+	if i.consts.inForce != nil {
+		return i.consts.inForce
+	}
+	return i.rule.limitsOn()
+}
+
 func (r *Rule) limitText(i *instance) string {
 	var parts []string
-	for k, l := range r.Limits {
-		parts = append(parts, l.Name+" = "+formatNumber(i.consts.limits[k])+unitSuffix(l.Unit)+sourceSuffix(l.Source))
+	for _, l := range i.limits() {
+		parts = append(parts, l.String())
 	}
 	for k, f := range r.facts {
 		v := i.consts.facts[k].Word

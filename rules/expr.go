@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -72,6 +73,7 @@ type compiler struct {
 	// under a `not`.
 	clearing, negated bool
 	within            *relation // the expression at hand is asked of related assets
+	names             names     // limits and facts in the expression at hand
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {
@@ -95,12 +97,16 @@ type Condition struct {
 	limit    numberFunc
 	limitOf  int   // slot of the role that limit is drawn for; -1 for none
 	watches  []int // slots of its detectors
+	names    names // limits and facts that it names
+	parts    []part
+	// Line and Column are where it begins in its file.
+	Line, Column int
 }
 
 // condition compiles src; ok is false when an error was reported.
 func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	c.uses = make(map[int]bool)
-	c.limitOf, c.drawn, c.watches = -1, nil, nil
+	c.limitOf, c.drawn, c.watches, c.names = -1, nil, nil, names{}
 	op := c.expression(src)
 	if op.bad {
 		return Condition{}, false
@@ -109,7 +115,12 @@ func (c *compiler) condition(src string) (cond Condition, ok bool) {
 	if !ok {
 		return Condition{}, false
 	}
-	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf, watches: c.watches}
+	cond = Condition{Text: src, eval: op.truth, stateful: op.stateful, requires: op.needTrue, limit: c.drawn, limitOf: c.limitOf, watches: c.watches, names: c.names}
+	cond.parts = op.parts
+	if cond.parts == nil {
+		cond.parts = []part{{text: strings.TrimSpace(src), truth: op.truth}}
+	}
+	cond.Line, cond.Column = c.pos(file.Location{})
 	cond.roles = slices.Sorted(maps.Keys(c.uses))
 	for _, slot := range cond.roles {
 		if k := c.rule.roles[slot].role.Kind; k == devices.Gauge || k == devices.Counter {
@@ -285,6 +296,7 @@ func (c *compiler) member(n *ast.MemberNode) operand {
 		return badOperand(loc)
 	}
 	slot := c.rule.factSlot(spec)
+	c.names.facts = append(c.names.facts, slot)
 	op := operand{role: -1, loc: loc, what: "fact." + spec.Name, unit: spec.Unit, plain: spec.Unit == "" && !spec.Word, fixed: true}
 	if spec.Word {
 		op.words = spec.Values
@@ -306,6 +318,7 @@ func (c *compiler) limit(name string, loc file.Location) operand {
 		return badOperand(loc)
 	}
 	c.rule.Limits[i].used = true
+	c.names.limits = append(c.names.limits, i)
 	return operand{
 		role: -1, loc: loc, fixed: true, what: "limit." + name, unit: c.rule.Limits[i].Unit, plain: c.rule.Limits[i].Unit == "",
 		number: func(ctx *evalContext) (float64, bool) { return ctx.inst.consts.limits[i], true },
@@ -371,6 +384,7 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		} else {
 			res.truth, res.needTrue, res.needFalse = andOf(a, b, c.negated != c.clearing), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
+		res.parts = c.joined(n, a, b)
 		return res
 	case "<", "<=", ">", ">=", "==", "!=":
 		if k, ok := n.Right.(*ast.IntegerNode); ok && k.Value >= 0 {
@@ -382,7 +396,9 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		if a.bad || b.bad {
 			return badOperand(loc)
 		}
-		return c.comparison(n.Operator, a, b, loc)
+		res := c.comparison(n.Operator, a, b, loc)
+		res.parts = c.compared(n, a, b, res)
+		return res
 	case "in":
 		return c.membership(n)
 	case "+", "-", "*", "/":

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -37,7 +38,9 @@ func Load(files []File, opts LoadOptions) (*Set, diag.List) {
 	set := &Set{Timing: opts.Timing}
 	seen := make(map[string]*Rule)
 	for _, f := range files {
-		for _, r := range loadFile(f, &diags) {
+		list, mutes := loadFile(f, &diags)
+		set.addMutes(mutes, &diags)
+		for _, r := range list {
 			if other := seen[r.ID]; other != nil {
 				diags.Add(diag.Diagnostic{File: r.File, Line: r.Line, Column: 1, Message: fmt.Sprintf("rule %q comes twice, first in %s:%d", r.ID, other.File, other.Line)})
 				continue
@@ -47,6 +50,7 @@ func Load(files []File, opts LoadOptions) (*Set, diag.List) {
 		}
 	}
 	slices.SortFunc(set.Rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	set.muteRules()
 	set.toggle(opts, &diags)
 	for i, r := range set.Rules {
 		r.index = i
@@ -81,11 +85,11 @@ const maxRoles = 64
 // maxFile bounds a rule file.
 const maxFile = 4 << 20
 
-func loadFile(f File, diags *diag.List) []*Rule {
+func loadFile(f File, diags *diag.List) (list []*Rule, mutes []*Mute) {
 	rd := &reader{file: f.Name, lines: strings.Split(string(f.Data), "\n"), diags: diags}
 	if len(f.Data) > maxFile {
 		diags.Add(diag.Diagnostic{File: f.Name, Message: "the file is larger than 4 MB"})
-		return nil
+		return nil, nil
 	}
 	dec, err := yaml.NewLoader(bytes.NewReader(f.Data))
 	var doc yaml.Node
@@ -94,28 +98,32 @@ func loadFile(f File, diags *diag.List) []*Rule {
 	}
 	if errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0 {
 		diags.Add(diag.Diagnostic{File: f.Name, Line: 1, Column: 1, Message: "the file is empty", Hint: "rules: [...]"})
-		return nil
+		return nil, nil
 	}
 	if err != nil {
 		diags.Add(yamlDiagnostic(f.Name, err))
-		return nil
+		return nil, nil
 	}
 	root := doc.Content[0]
 	if n := firstAlias(root); n != nil {
 		rd.errorf(n, "write it out", "anchors and aliases are not used in rule files")
-		return nil
+		return nil, nil
 	}
-	var out []*Rule
-	top := rd.fields(root, "a rule file", "rules")
-	if root.Kind == yaml.MappingNode && top["rules"] == nil {
+	top := rd.fields(root, "a rule file", "rules", "mutes")
+	if root.Kind == yaml.MappingNode && top["rules"] == nil && top["mutes"] == nil {
 		rd.errorf(root, "", "no rules in this file")
+	}
+	for _, n := range rd.list(top["mutes"], "mutes") {
+		if m := rd.mute(n); m != nil {
+			mutes = append(mutes, m)
+		}
 	}
 	for _, n := range rd.list(top["rules"], "rules") {
 		if r := rd.rule(n); r != nil {
-			out = append(out, r)
+			list = append(list, r)
 		}
 	}
-	return out
+	return list, mutes
 }
 
 func firstAlias(n *yaml.Node) *yaml.Node {
@@ -186,6 +194,7 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	for _, t := range r.Thresholds {
 		r.stateful = r.stateful || t.When.stateful || t.Clear != nil && t.Clear.stateful
 	}
+	r.own = len(r.roles)
 	if len(r.roles) > maxRoles {
 		rd.errorf(n, "make two rules of it", "rule %q reads more than %d roles", r.ID, maxRoles)
 	}
@@ -356,7 +365,8 @@ func (rd *reader) thresholds(r *Rule, c *compiler, n *yaml.Node, f map[string]*y
 
 func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*yaml.Node) {
 	var t Threshold
-	t.For, t.ClearFor = rd.duration(f["for"]), rd.duration(f["clear_for"])
+	t.For, t.forLimit = rd.delay(r, f["for"])
+	t.ClearFor, t.clearLimit = rd.delay(r, f["clear_for"])
 	ok := true
 	if s := f["severity"]; s == nil {
 		rd.errorf(n, "severity: critical, high, medium or low", "the threshold has no severity")
@@ -384,4 +394,32 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 	if ok {
 		r.Thresholds = append(r.Thresholds, t)
 	}
+}
+
+// delay reads a duration, or limit.NAME for a limit that is a time; limit is
+// counted from 1.
+func (rd *reader) delay(r *Rule, n *yaml.Node) (d time.Duration, limit int) {
+	if n == nil {
+		return 0, 0
+	}
+	name, named := strings.CutPrefix(rd.text(n), "limit.")
+	if !named {
+		return rd.duration(n), 0
+	}
+	k := slices.IndexFunc(r.Limits, func(l Limit) bool { return l.Name == name })
+	if k < 0 {
+		var known []string
+		for _, l := range r.Limits {
+			known = append(known, l.Name)
+		}
+		rd.errorf(n, diag.DidYouMean(name, known), "unknown limit %q", name)
+		return 0, 0
+	}
+	r.Limits[k].used = true
+	s, ok := toUnit(r.Limits[k].Value, r.Limits[k].Unit, "s")
+	if !ok || s < 0 || s > maxDuration.Seconds() {
+		rd.errorf(n, "give it a time, such as "+name+": 5 min", "limit %s is no length of time", r.Limits[k].String())
+		return 0, 0
+	}
+	return time.Duration(s * float64(time.Second)), k + 1
 }

@@ -34,7 +34,8 @@ func compileNight(c *compiler, name string, args []ast.Node, loc file.Location) 
 		return c.usage(name, x.loc, "%s is not a flow", x.what)
 	}
 	// A night is kept as 32 bits in two places.
-	i := c.rule.slotIndex(slotSpec{key: "night|" + c.text(args[0]), cells: nightCells, small: 2 * nights})
+	i := c.slotFor("night", args, nightCells)
+	c.rule.slots[i].small = 2 * nights
 	f := x.number
 	return operand{role: -1, loc: loc, what: name + "(" + x.what + ")", unit: x.unit, stateful: true, number: func(ctx *evalContext) (float64, bool) {
 		s, done := ctx.slot(i)
@@ -96,7 +97,7 @@ func (s *slot) bookNight(end int64) {
 // better part.
 func (s *slot) closeNight(c *evalContext, end int64) {
 	least, last := math.Inf(1), end/nightStep
-	for first := last - nightCells; first <= last-6; first++ {
+	for first := max(0, last-nightCells); first <= last-6; first++ {
 		sum, known := 0.0, 0.0
 		for id := first; id < first+6; id++ {
 			if b := &s.cells[id%nightCells]; b.t == id {
@@ -111,7 +112,7 @@ func (s *slot) closeNight(c *evalContext, end int64) {
 		return
 	}
 	s.val, s.sum = True, least
-	if !c.learns() {
+	if !c.learns(c.t) {
 		return
 	}
 	if s.small == nil {

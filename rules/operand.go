@@ -17,6 +17,7 @@ type evalContext struct {
 	// arrives; expiry is when the first of the inputs that were read goes stale.
 	due, expiry int64
 	open        Truth  // whether only_while holds
+	signal      *Mute  // what the asset itself says against opening anything
 	serial      uint32 // counts evaluations, so that a call site advances once in each
 	// event is the point whose event is being told, -1 for none.
 	event     int32
@@ -87,6 +88,7 @@ type operand struct {
 	// needTrue and needFalse are the roles (a bit each) that must be known for it
 	// to be true, or false; both are the same for a number or a word.
 	needTrue, needFalse uint64
+	parts               []part // what a condition is made of
 	loc                 file.Location
 }
 

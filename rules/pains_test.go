@@ -134,7 +134,7 @@ func TestPain7FlappingIsOneEpisode(t *testing.T) {
 	b.want("power.quality m active condition_held low onset=10s at=10s volt")
 }
 
-// Pain 8 is hysteresis: the value between the two limits changes nothing.
+// Pain 8 begins with hysteresis: a value between the two limits changes nothing.
 func TestPain8Hysteresis(t *testing.T) {
 	b := newBench(t, rule("hot", "pump", "pump.bearing", "severity: low\nwhen: bearing_temp > 70\nclear: bearing_temp < 65"))
 	d := b.device("p", "pump", time.Minute, "bearing_temp")
@@ -256,23 +256,20 @@ func TestPain19ExplainsWhyNotYet(t *testing.T) {
 	for m := range 3 {
 		b.say(d, time.Duration(m)*time.Minute, 0, "bearing_temp", 75.0, "current", 20.0, "running", m == 2, "discharge_pressure", 1.0)
 	}
-	x, off := b.eng.Explain("p", "hot")
-	if off != "" || len(x) != 1 {
-		t.Fatalf("explain: %d, %q", len(x), off)
-	}
+	hot := b.explain("p", "hot")
 	// Thresholds come worst first: 75 °C is pending for medium.
-	th := x[0].Thresholds[1]
-	if th.Phase != Pending || th.Remaining != 3*time.Minute || th.Onset != at(0) {
-		t.Errorf("threshold %+v, want pending for 3 more minutes since the beginning", th)
+	th := hot.Thresholds[1]
+	if hot.State != Waiting || th.Phase != Pending || th.Remaining != 3*time.Minute || th.Onset != at(0) {
+		t.Errorf("%s, threshold %+v, want pending for 3 more minutes since the beginning", hot.State, th)
 	}
-	if in := x[0].Inputs[0]; in.Value != 75 || !in.Usable || in.Time != at(2*time.Minute) {
+	if in := hot.Inputs[0]; in.Value != 75 || !in.Usable || in.Time != at(2*time.Minute) || in.Age != 0 {
 		t.Errorf("input %+v", in)
 	}
-	if x, _ := b.eng.Explain("p", "gated"); x[0].Open != False || x[0].Thresholds[0].Phase != 0 {
-		t.Errorf("the gate is %v, want false: the start-up delay runs", x[0].Open)
+	if x := b.explain("p", "gated"); x.State != Starting || x.Startup != time.Minute || x.Thresholds[0].Phase != 0 {
+		t.Errorf("%s with %v to go, want the start-up delay to run", x.State, x.Startup)
 	}
-	if _, off := b.eng.Explain("p", "own"); off != "facts of the asset are missing: rated_current" {
-		t.Errorf("off because %q", off)
+	if x := b.explain("p", "own"); x.State != Off || x.Off != OffFacts || x.ToGive[0] != "rated_current" {
+		t.Errorf("%s because %s %v", x.State, x.Off, x.ToGive)
 	}
 	if tasks := b.eng.Tasks(); len(tasks) != 1 || !strings.Contains(tasks[0].Message, "rated_current") {
 		t.Errorf("tasks %v", tasks)

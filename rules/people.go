@@ -14,6 +14,7 @@ type window struct {
 	faultClass  string // "" = all but those that only a person clears
 	from, until int64
 	checkedIn   string // who is there; "" for a planned window
+	by, note    string
 }
 
 // longestCheckIn ends a visit that nobody ended.
@@ -45,10 +46,18 @@ func (e *Engine) fact(f *devices.Fact) {
 		e.forget(f)
 		e.clearByHand(f, CauseByHand)
 	case devices.FactWindow:
-		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.From), until: reckoned(f.Until)})
+		from := reckoned(f.From)
+		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: from, until: min(reckoned(f.Until), from+int64(MaxWindow)), by: f.By, note: f.Note})
+	case devices.FactWindowEnded:
+		for k := range e.windows {
+			if w := &e.windows[k]; w.id == f.Window && w.checkedIn == "" && w.until > reckoned(f.At) {
+				w.until = max(w.from, reckoned(f.At))
+				e.recheck(w.asset)
+			}
+		}
 	case devices.FactCheckedIn:
 		e.addWindow(window{id: f.ID, asset: f.Asset, faultClass: f.FaultClass, from: reckoned(f.At),
-			until: reckoned(f.At) + longestCheckIn, checkedIn: f.By})
+			until: reckoned(f.At) + longestCheckIn, checkedIn: f.By, by: f.By})
 	case devices.FactCheckedOut:
 		for k := range e.windows {
 			w := &e.windows[k]
@@ -89,7 +98,7 @@ func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
 	e.touch(a)
 	at := reckoned(f.At)
 	if cause == CauseCancelled && !f.Until.IsZero() {
-		cs.shelved = reckoned(f.Until)
+		cs.shelved, cs.shelvedBy = reckoned(f.Until), f.By
 	}
 	for _, i := range a.instances {
 		if i.rule.FaultClass != fc {
@@ -100,7 +109,7 @@ func (e *Engine) clearByHand(f *devices.Fact, cause Cause) {
 			if !l.active {
 				continue
 			}
-			need := int64(i.rule.Thresholds[k].For)
+			need := i.consts.delays[k].start
 			*l = limb{val: l.val, clear: Unknown, onset: i.t, acc: need - max(need, int64(e.timing.Recheck))}
 			if cause == CauseCancelled {
 				l.onset, l.acc, l.spent = 0, 0, f.Until.IsZero()
@@ -119,25 +128,32 @@ func (e *Engine) addWindow(w window) {
 	}
 	// Windows that are long over matter to nobody; readings that old are late.
 	e.windows = slices.DeleteFunc(e.windows, func(o window) bool { return o.until < e.now-longestCheckIn*3 })
+	if len(e.windows) == MaxWindows {
+		e.windows = slices.Delete(e.windows, 0, 1)
+	}
 	e.windows = append(e.windows, w)
 }
 
-// muted returns until when an instance may not start an episode, 0 for now.
-func (e *Engine) muted(i *instance, t int64) int64 {
-	until := int64(0)
+// muted tells what keeps an instance from starting an episode at t: of several
+// reasons the one that lasts longest.
+func (e *Engine) muted(i *instance, t int64) mute {
+	var m mute
 	if cs := i.asset.faultClass(i.rule.FaultClass, false); cs != nil && cs.shelved > t {
-		until = cs.shelved
+		m = mute{until: cs.shelved, why: ByShelf, by: cs.shelvedBy}
 	}
 	for k := range e.windows {
 		w := &e.windows[k]
-		if t < w.from || t >= w.until || !e.within(i.asset.id, w.asset) {
+		if t < w.from || t >= w.until || w.until <= m.until || !e.within(i.asset.id, w.asset) {
 			continue
 		}
 		if w.faultClass == i.rule.FaultClass.ID || w.faultClass == "" && !i.rule.FaultClass.ByHand {
-			until = max(until, w.until)
+			m = mute{until: w.until, why: ByWindow, id: w.id, by: w.by}
+			if w.checkedIn != "" {
+				m.why = ByVisit
+			}
 		}
 	}
-	return until
+	return m
 }
 
 // within tells whether an asset is, or lies under, another.

@@ -65,6 +65,52 @@ func TestReplacedDeviceKeepsWhatIsRemembered(t *testing.T) {
 	b.want("pump.bearing pump active condition_held medium onset=0s at=5m0s hot")
 }
 
+// A counter of another device counts from where that device stands: what the asset
+// used is neither lost nor invented, wherever the new counter begins.
+func TestReplacedCounterInventsNoConsumption(t *testing.T) {
+	for _, begins := range []float64{0, 3, 99_000} {
+		b := newBench(t, rule("used", "meter", "energy.anomaly", "severity: low\nwhen: delta(energy, 10h) > 34 kWh"))
+		b.site.Assets = []devices.Asset{{ID: "main", Class: "meter"}}
+		b.eng = NewEngine(b.set, b.site, b.reg)
+		meter := func(id string) *devices.Point {
+			d := b.reg.Add(devices.Device{ID: id, Class: "meter", Asset: "main", Interval: int64(time.Hour)})
+			return b.reg.AddPoint(d, devices.Point{Name: "energy", Role: "energy", Unit: "kWh", Kind: devices.Counter})
+		}
+		say := func(p *devices.Point, h int, v float64) {
+			b.apply(devices.Record{Kind: devices.Messages, Connection: "c", Time: at(time.Duration(h) * time.Hour)},
+				devices.Reading{Point: p, Time: at(time.Duration(h) * time.Hour), Value: v})
+		}
+		old, young := meter("old"), meter("young")
+		v := 5000.0
+		for h := range 20 {
+			say(old, h, v)
+			v += 3
+		}
+		b.fact(19*time.Hour+30*time.Minute, devices.Fact{ID: "1", Kind: devices.FactReplaced, Asset: "main", Device: "young", Replaces: "old", By: "li"})
+		v = begins
+		for h := 20; h < 40; h++ {
+			say(young, h, v)
+			v += 3
+		}
+		b.want()
+		// Four a day too many are seen across the change, as without it.
+		for h := 40; h < 52; h++ {
+			say(young, h, v)
+			v += 4
+		}
+		if len(b.all) != 1 || b.all[0].Episode.Asset != "main" {
+			t.Errorf("beginning at %v: %v", begins, b.log)
+		}
+		// A reload of the same site file does not bring the old device back.
+		b.seq++
+		b.eng.Swap(&devices.Record{Seq: b.seq, Kind: devices.ConfigVersion, Time: at(52 * time.Hour)}, b.set,
+			&devices.Site{ID: "site", Assets: b.site.Assets, Devices: []devices.DeviceSpec{{ID: "old", Asset: "main"}}})
+		if list, err := b.eng.Explain(Question{Asset: "main"}); err != nil || len(list) != 1 || list[0].Device != "young" {
+			t.Errorf("after a reload: %+v, %v", list, err)
+		}
+	}
+}
+
 func TestServiceIsDueAgainAfterDone(t *testing.T) {
 	b := newBench(t, rule("due", "gate", "barrier.mechanism", "severity: low\nwhen: since_done() > 30 d or delta(cycle_count, 30d) > 1000"))
 	d := b.device("g", "gate", time.Hour, "cycle_count")

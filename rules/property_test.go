@@ -39,6 +39,7 @@ var propertyRules = []string{
 	rule("soon", "pump", "pump.bearing", "severity: low\nwhen: time_to_limit(bearing_temp, 95 °C, 4m) < 1h"),
 	rule("worn", "pump", "pump.bearing", "severity: low\nwhen: since_done(volume) > 20 m3"),
 	rule("shift", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and (working() or not workday())"),
+	rule("supply", "pump", "power.quality", "explains: [water.leak, pump.bearing, comms.quality]\nseverity: high\nwhen: running and current < 1 A\nfor: 5s"),
 	rule("gas", "sensor", "gas.leak", "severity: critical\nwhen: gas_concentration >= 25 %LEL"),
 }
 
@@ -223,6 +224,7 @@ func remembered(e *Engine) []byte {
 func propertySite() *devices.Site {
 	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
 		{ID: "p1", Class: "pump", Parent: "room"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "p3", Class: "pump", Parent: "room"},
+		{ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
 	}, Calendar: &devices.Calendar{Week: [7][]devices.Shift{time.Monday: {{Start: 8 * 60, End: 8*60 + 10}}}}}
 }
 

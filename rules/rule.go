@@ -44,6 +44,8 @@ type Rule struct {
 	Scenarios  []Scenario
 
 	roles   []roleUse
+	own     int // how many of them its own conditions read; the others are its mutes'
+	mutes   []muteUse
 	facts   []*FactSpec
 	slots   []slotSpec
 	related []relatedUse // what it asks of related assets
@@ -62,6 +64,9 @@ type Threshold struct {
 	// Clear ends it; without one, When being false does.
 	Clear    *Condition
 	ClearFor time.Duration
+	// The limits that For and ClearFor are written as, counted from 1; 0 = written
+	// as a duration.
+	forLimit, clearLimit int
 }
 
 // Source says where a number comes from and how far that was checked: v read in
@@ -113,8 +118,8 @@ func (r *Rule) Facts() []*FactSpec { return r.facts }
 
 // Roles names the roles that the rule reads.
 func (r *Rule) Roles() []string {
-	names := make([]string, len(r.roles))
-	for i, u := range r.roles {
+	names := make([]string, r.own)
+	for i, u := range r.roles[:r.own] {
 		names[i] = u.role.Name
 	}
 	return names
@@ -129,6 +134,7 @@ func (r *Rule) appliesTo(class string) bool {
 // shared by engines.
 type Set struct {
 	Rules  []*Rule // by id
+	Mutes  []*Mute // in the order of the files
 	Timing Timing
 }
 
@@ -203,15 +209,12 @@ func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 
 	if k < 0 {
 		return nil
 	}
-	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: make([]float64, len(r.Limits))}
+	c := &constants{facts: make([]devices.Quantity, len(r.facts)), limits: r.limitValues()}
 	for i, f := range r.facts {
 		c.facts[i] = facts[f.Name]
 		if v, ok := factValue(facts[f.Name], f.Unit); ok && !f.Word {
 			c.facts[i].Value = v
 		}
-	}
-	for i, l := range r.Limits {
-		c.limits[i] = l.Value
 	}
 	ctx := &evalContext{inst: &instance{rule: r, consts: c}}
 	var out []float64

@@ -14,9 +14,10 @@ func (e *Engine) step(i *instance, t int64) {
 	c := &e.ctx
 	c.inst, c.t, c.due, c.expiry = i, t, never, never
 	c.serial++
-	c.open = True
+	c.open, c.signal = True, nil
 	open := e.gate(c, i, passed)
 	c.open = open
+	c.signal = i.rule.muteNow(c)
 	i.t = t
 	waiting, changed := false, false
 	for k := range i.limbs {
@@ -96,6 +97,9 @@ func (e *Engine) stepIdle(c *evalContext, l *limb, k int, open Truth, passed int
 	}
 	switch l.val {
 	case False:
+		if l.muted {
+			i.release(k, OverBefore, c.t)
+		}
 		l.onset, l.acc, l.spent, l.muted = 0, 0, false, false
 		return false
 	case Unknown:
@@ -107,16 +111,27 @@ func (e *Engine) stepIdle(c *evalContext, l *limb, k int, open Truth, passed int
 	if l.onset == 0 {
 		l.onset, l.acc = c.t, 0
 	}
-	if need := int64(th.For) - l.acc; need > 0 {
+	if need := i.consts.delays[k].start - l.acc; need > 0 {
 		c.wakeAt(max(c.t+need, e.nextReading(i, &th.When)))
 		return false
 	}
-	if until := e.muted(i, c.t); until > c.t {
+	m := e.muted(i, c.t)
+	if c.signal != nil {
+		m = mute{until: never, why: BySignal, id: c.signal.ID}
+	}
+	if m.until > c.t {
 		l.muted = true
-		if until != never {
-			c.wakeAt(until)
+		i.suppress(k, m, c.t)
+		if m.until != never {
+			c.wakeAt(m.until)
 		}
 		return false
+	}
+	if l.muted {
+		i.release(k, OpenedAfter, c.t)
+	}
+	if i.rule.Shadow {
+		i.suppress(k, mute{until: never, why: ByShadow}, c.t)
 	}
 	l.active, l.muted, l.noData = true, false, false
 	l.clear, l.clearAcc = Unknown, 0
@@ -145,9 +160,12 @@ func (e *Engine) stepActive(c *evalContext, l *limb, k int, open Truth, passed i
 	case False:
 		l.clearAcc = 0
 	case True:
-		if need := int64(th.ClearFor) - l.clearAcc; need > 0 {
+		if need := i.clearDelay(k) - l.clearAcc; need > 0 {
 			c.wakeAt(max(c.t+need, e.nextReading(i, cond)))
 			break
+		}
+		if i.rule.Shadow {
+			i.release(k, OverBefore, c.t)
 		}
 		*l = limb{val: l.val, clear: Unknown}
 		return true

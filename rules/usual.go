@@ -50,7 +50,8 @@ func compileUsual(c *compiler, name string, args []ast.Node, loc file.Location) 
 	if x.constant || x.counter {
 		return c.usage(name, x.loc, "%s has no usual value", x.what)
 	}
-	i := c.rule.slotIndex(slotSpec{key: "usual|" + c.text(args[0]), cells: usualCells, small: usualSmall})
+	i := c.slotFor("usual", args, usualCells)
+	c.rule.slots[i].small = usualSmall
 	f := x.number
 	op := operand{role: -1, loc: loc, what: name + "(" + x.what + ")", unit: x.unit, stateful: true}
 	if name == "oddness" {
@@ -142,7 +143,7 @@ func (s *slot) finishHour(c *evalContext) {
 	s.widen(here, mean)
 	unit := here.b
 	if s.small[at] == noCentre {
-		if c.learns() {
+		if c.learns(c.t) {
 			s.small[at] = uint16(int16(math.Round(mean / unit)))
 			here.t++
 		}
@@ -156,7 +157,7 @@ func (s *slot) finishHour(c *evalContext) {
 	if here.t >= usualLearnt {
 		s.val = True
 	}
-	if !c.learns() {
+	if !c.learns(c.t) {
 		return
 	}
 	if s.val == True {
@@ -215,10 +216,11 @@ func hoursOfWeekAt(cal *devices.Calendar, local time.Time) (week, day int) {
 	return int(as)*24 + local.Hour(), local.Hour()
 }
 
-// learns tells whether what is seen now may be taken as usual: not while a fault
-// is open or known to people, or they are at work.
-func (c *evalContext) learns() bool {
+// learns tells whether what is seen at a time may be taken as usual: not while a
+// fault is open or known to people, or they are at work.
+func (c *evalContext) learns(t int64) bool {
 	i := c.inst
 	cs := i.asset.faultClass(i.rule.FaultClass, false)
-	return (cs == nil || !cs.open) && !slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) && c.engine.muted(i, c.t) <= c.t
+	busy := slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) || c.signal != nil || c.engine.muted(i, t).until > t
+	return !busy && (cs == nil || !cs.open)
 }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -19,6 +18,8 @@ type EpisodeView struct {
 	Onset    int64 // Unix nanoseconds
 	At       int64 // of its last step
 	Under    EpisodeID
+	// Flapping: it opened so often that it is held open until it has been calm.
+	Flapping bool
 }
 
 // Episodes lists the open episodes by asset and fault class.
@@ -27,7 +28,7 @@ func (e *Engine) Episodes() []EpisodeView {
 	for _, a := range e.sortedAssets() {
 		for k := range a.classes {
 			if c := &a.classes[k]; c.open {
-				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under})
+				out = append(out, EpisodeView{c.id, c.phase, c.severity, c.rule, c.onset, c.at, c.under, c.flapping})
 			}
 		}
 	}
@@ -72,114 +73,6 @@ func (e *Engine) pointView(d *deviceState, idx uint32) PointView {
 	return v
 }
 
-// ThresholdView is where one threshold of a rule stands on an asset.
-type ThresholdView struct {
-	Severity  Severity
-	Condition string
-	Value     Truth
-	// Phase is 0 when nothing is going on, else Pending, Active or
-	// ActiveWithoutData.
-	Phase Phase
-	Onset int64
-	// Remaining is what is left of `for` while pending, of clear_for while
-	// clearing.
-	Remaining time.Duration
-	Clearing  bool
-	Muted     bool // kept from starting by a window or because it is shelved
-}
-
-// Explanation says why a rule fired on an asset, or why not yet.
-type Explanation struct {
-	Rule, Asset, Device string
-	Lane                int
-	OnlyWhile           string
-	Open                Truth // value of OnlyWhile; True when the rule has none
-	Thresholds          []ThresholdView
-	Inputs              []PointView
-	Missing             []string // roles that no point of the asset has
-	Limits              string   // limits and facts with their origin
-}
-
-// Explain tells how a rule stands on an asset, once for each device and lane
-// that it sees; off says why it does not run there at all.
-func (e *Engine) Explain(asset, rule string) (out []Explanation, off string) {
-	a, r := e.assets[asset], e.set.Rule(rule)
-	switch {
-	case r == nil:
-		return nil, "there is no rule " + rule
-	case a == nil:
-		return nil, "nothing has been heard of asset " + asset
-	case !r.Enabled:
-		return nil, "the rule is switched off"
-	case !r.appliesTo(a.class):
-		return nil, "the rule is for " + strings.Join(r.Classes, ", ") + ", the asset is a " + a.class
-	}
-	for _, i := range a.instances {
-		if i.rule == r {
-			out = append(out, e.explain(i))
-		}
-	}
-	if len(out) > 0 {
-		return out, ""
-	}
-	var missing []string
-	for _, t := range a.tasks {
-		if t.rule == r {
-			missing = append(missing, t.fact.Name)
-		}
-	}
-	if len(missing) > 0 {
-		return nil, "facts of the asset are missing: " + strings.Join(missing, ", ")
-	}
-	return nil, "the asset has none of the points that the rule looks at: " + strings.Join(r.Roles(), ", ")
-}
-
-func (e *Engine) explain(i *instance) Explanation {
-	x := Explanation{Rule: i.rule.ID, Asset: i.asset.id, Device: i.dev.dev.ID, Lane: int(i.lane), Open: True, Limits: i.rule.limitText(i)}
-	if i.rule.OnlyWhile != nil {
-		x.OnlyWhile, x.Open = i.rule.OnlyWhile.Text, i.gate
-		if i.gate == True && i.gateAcc < int64(i.rule.After) {
-			x.Open = False
-		}
-	}
-	now := max(i.t, e.instanceTime(i))
-	for k := range i.limbs {
-		l, t := &i.limbs[k], &i.rule.Thresholds[k]
-		v := ThresholdView{Severity: t.Severity, Condition: t.When.Text, Value: l.val, Onset: l.onset, Muted: l.muted}
-		acc := l.acc
-		switch {
-		case l.active:
-			if v.Phase = Active; l.noData {
-				v.Phase = ActiveWithoutData
-			}
-			if v.Clearing = l.clear == True; v.Clearing {
-				v.Remaining = max(0, t.ClearFor-time.Duration(l.clearAcc+now-i.t))
-			}
-		case l.onset != 0:
-			if v.Phase = Pending; l.val == True {
-				acc += now - i.t
-			}
-			v.Remaining = max(0, t.For-time.Duration(acc))
-		}
-		x.Thresholds = append(x.Thresholds, v)
-	}
-	all := e.reg.Points()
-	for slot, idx := range i.bind {
-		if idx < 0 {
-			x.Missing = append(x.Missing, i.rule.roles[slot].role.Name)
-			continue
-		}
-		x.Inputs = append(x.Inputs, e.pointView(e.devs[all[idx].Device.Index], uint32(idx)))
-	}
-	for _, p := range i.peers() {
-		for _, slot := range i.rule.related[p.use].roles {
-			idx := p.inst.bind[slot]
-			x.Inputs = append(x.Inputs, e.pointView(e.devs[all[idx].Device.Index], uint32(idx)))
-		}
-	}
-	return x
-}
-
 // PendingView is a condition that holds, but not yet for long enough.
 type PendingView struct {
 	Asset, FaultClass, Rule string
@@ -197,7 +90,7 @@ func (e *Engine) PendingList() []PendingView {
 			if !i.holds() {
 				continue
 			}
-			for _, t := range e.explain(i).Thresholds {
+			for _, t := range e.thresholds(i) {
 				if t.Phase == Pending {
 					out = append(out, PendingView{a.id, i.rule.FaultClass.ID, i.rule.ID, t.Severity, t.Onset, t.Remaining, t.Muted})
 				}

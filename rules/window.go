@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -44,6 +45,7 @@ type slotSpec struct {
 	cells int
 	small int        // how many numbers of 16 bits
 	watch *watchSpec // of anomaly and change, else nil
+	names names      // limits and facts in its arguments
 }
 
 // windowBuckets is how finely a window is kept: it forgets in tenths.
@@ -52,10 +54,39 @@ const windowBuckets = 10
 // slotFor gives the call its memory.
 func (c *compiler) slotFor(name string, args []ast.Node, cells int) int {
 	key := name
+	var in naming
 	for _, a := range args {
 		key += "|" + c.text(a)
+		ast.Walk(&a, &in)
 	}
-	return c.rule.slotIndex(slotSpec{key: key, cells: cells})
+	spec := slotSpec{key: key, cells: cells}
+	for _, name := range in.limits {
+		spec.names.limits = append(spec.names.limits, slices.IndexFunc(c.rule.Limits, func(l Limit) bool { return l.Name == name }))
+	}
+	for _, name := range in.facts {
+		spec.names.facts = append(spec.names.facts, c.rule.factSlot(factByName(name)))
+	}
+	return c.rule.slotIndex(spec)
+}
+
+// naming collects the limits and facts that a tree names.
+type naming struct{ limits, facts []string }
+
+// Visit implements ast.Visitor.
+func (in *naming) Visit(n *ast.Node) {
+	m, ok := (*n).(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	base, ok1 := m.Node.(*ast.IdentifierNode)
+	name, ok2 := m.Property.(*ast.StringNode)
+	switch {
+	case !ok1 || !ok2:
+	case base.Value == "limit":
+		in.limits = append(in.limits, name.Value)
+	case base.Value == "fact":
+		in.facts = append(in.facts, name.Value)
+	}
 }
 
 // text writes a node with its literals as they were written.

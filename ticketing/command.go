@@ -25,7 +25,7 @@ const (
 	DoNote     Verb = "note"     // Text
 	DoMeasure  Verb = "measure"  // Value
 	DoAttach   Verb = "attach"   // Attachment
-	DoDone     Verb = "done"     // Text; Reason while the condition holds; Cleared for what only a person may clear
+	DoDone     Verb = "done"     // Text, Code; Reason while the condition holds; Cleared for what only a person may clear
 	DoRefuse   Verb = "refuse"   // Reason
 	DoCancel   Verb = "cancel"   // Reason, Until for "known"
 	DoReassign Verb = "reassign" // Person
@@ -47,6 +47,7 @@ type Command struct {
 
 	Text       string
 	Reason     string
+	Code       string `json:",omitempty"` // of DoneCodes; digests of commands without one stay as they were
 	Person     string
 	Until      time.Time
 	Into       string
@@ -153,7 +154,7 @@ func Decide(o *Order, c *Command, t *Template, since func(version int) ([]Entry,
 		Version: o.Version + 1, Kind: v.Kind, At: c.At, Arrived: c.Arrived, By: c.By, Via: c.Via,
 		Key: c.EntryKey(), Digest: c.Digest(),
 		Detail: Detail{
-			Text: c.Text, Reason: c.Reason, Person: c.Person, Until: c.Until, Into: c.Into,
+			Text: c.Text, Reason: c.Reason, Code: c.Code, Person: c.Person, Until: c.Until, Into: c.Into,
 			Cleared: c.Cleared, Value: c.Value, Attachment: c.Attachment,
 		},
 	}
@@ -233,6 +234,11 @@ func checkAttach(_ *Order, c *Command) error {
 
 // checkDone lets nobody overlook that the fault is still there.
 func checkDone(o *Order, c *Command) error {
+	if c.Code != "" {
+		if err := oneOf("code", c.Code, DoneCodes()); err != nil {
+			return err
+		}
+	}
 	if !o.Holds() || c.Reason != "" {
 		return nil
 	}

@@ -43,9 +43,15 @@ type Detail struct {
 	Cause    rules.Cause    `json:"cause,omitempty"`
 	Why      *devices.Label `json:"why,omitempty"` // one sentence for a technician
 	Tier     Tier           `json:"tier,omitzero"` // the tier that this entry asks for; an order's tier never falls
+	// Of a warning that time runs out: so many percent of the time for the target
+	// are gone, and it is over at Due.
+	Target Target    `json:"target,omitempty"`
+	Level  int       `json:"level,omitempty"`
+	Due    time.Time `json:"due,omitzero"`
 	// Of what a person did.
 	Text       string       `json:"text,omitempty"`
 	Reason     string       `json:"reason,omitempty"`
+	Code       string       `json:"code,omitempty"` // closing code of what is done
 	Person     string       `json:"person,omitempty"`
 	Until      time.Time    `json:"until,omitzero"`
 	Into       string       `json:"into,omitempty"` // order id

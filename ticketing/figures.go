@@ -2,21 +2,23 @@ package ticketing
 
 import (
 	"cmp"
+	"context"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/facilityd/facilityd/ticketing/calendar"
 )
 
-// Figures account for the orders that were opened in a period.
+// Figures account for the orders that were opened in a period. The doc tags define
+// them, once: the API's description, the command line, the metrics and the board
+// say these sentences.
 type Figures struct {
-	Orders int `json:"orders" doc:"Orders that were opened in the period"`
+	Orders     int   `json:"orders" doc:"Orders that were opened in the period."`
+	ClosedLoop Share `json:"closed_loop" doc:"Of the orders that are closed or cancelled, those whose repair telemetry confirmed."`
+	Revisits   Share `json:"revisits" doc:"Of the orders that were reported done, those that were opened again, by refusal or because the fault came back."`
 	// Tiers has a row for each tier that an order had at its end, or has now.
 	Tiers []TierFigures `json:"tiers"`
-	// ClosedLoop is the share of the ended orders whose repair telemetry confirmed.
-	ClosedLoop Share `json:"closed_loop" doc:"Of the orders that are closed or cancelled, those whose repair telemetry confirmed"`
-	// Revisits is the share of the orders once reported done that came back.
-	Revisits Share `json:"revisits" doc:"Of the orders that were reported done, those that were opened again, by refusal or because the fault came back"`
 	// Rules has a row for each rule that raised an order.
 	Rules []RuleFigures `json:"rules"`
 }
@@ -25,17 +27,53 @@ type Figures struct {
 type TierFigures struct {
 	Tier     Tier   `json:"tier"`
 	Orders   int    `json:"orders"`
-	Response Spread `json:"response" doc:"From opening to the first acceptance"`
-	OnSite   Spread `json:"on_site" doc:"From opening to the first arrival; who reports done without arriving arrived then"`
-	Repair   Spread `json:"repair" doc:"From opening to the report of done that held, of orders that are verified or closed"`
-	SLA      Share  `json:"sla" doc:"Of the clocks that were met, missed or whose time is over, those met in time"`
+	Response Spread `json:"response" doc:"From opening to the first acceptance; who arrives or is done without accepting accepted then."`
+	OnSite   Spread `json:"on_site" doc:"From opening to the first arrival; who reports done without arriving arrived then."`
+	Repair   Spread `json:"repair" doc:"From opening to the report of done that held, of orders that are verified or closed."`
+	SLA      Share  `json:"sla" doc:"Of the deadlines that were met, missed or whose time is over, those met in time."`
 }
 
 // RuleFigures are what became of the orders of a rule.
 type RuleFigures struct {
-	Rule      string `json:"rule"`
-	Orders    int    `json:"orders"`
-	Precision Share  `json:"precision" doc:"Of the orders that are closed or cancelled, those not cancelled as false alarm"`
+	Rule      string      `json:"rule"`
+	Orders    int         `json:"orders"`
+	Precision Share       `json:"precision" doc:"Of the orders that are verified, closed or cancelled and whose closing code tells, those of which the fault was real: repaired, made_safe, external or known, against no_fault, device_fault and false_alarm."`
+	Codes     []CodeCount `json:"codes" doc:"Orders that are verified, closed or cancelled, by closing code; untold without one."`
+}
+
+// CodeCount counts the orders of one closing code.
+type CodeCount struct {
+	Code   string `json:"code"`
+	Orders int    `json:"orders"`
+}
+
+// untold stands for an order whose closing code nobody gave.
+const untold = "untold"
+
+// A Definition says in one sentence what a figure is.
+type Definition struct{ Figure, Sentence string }
+
+// Definitions are the sentences of all figures, in the order in which they are
+// shown.
+func Definitions() (out []Definition) {
+	for _, t := range []reflect.Type{reflect.TypeFor[Figures](), reflect.TypeFor[TierFigures](), reflect.TypeFor[RuleFigures]()} {
+		for i := range t.NumField() {
+			if doc := t.Field(i).Tag.Get("doc"); doc != "" {
+				out = append(out, Definition{t.Field(i).Tag.Get("json"), doc})
+			}
+		}
+	}
+	return out
+}
+
+// Define is the sentence of one figure.
+func Define(figure string) string {
+	for _, d := range Definitions() {
+		if d.Figure == figure {
+			return d.Sentence
+		}
+	}
+	return ""
 }
 
 // A Share is a part of a whole.
@@ -75,6 +113,7 @@ func (t *Tally) Add(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, no
 	row := &t.tiers[o.Tier]
 	row.orders++
 	ended := o.State == Closed || o.State == Cancelled
+	told := ended || o.State == Verified
 	t.closedLoop.add(ended, o.State == Closed && !o.VerifiedAt.IsZero())
 	rule := t.rules[o.Rule]
 	if rule == nil {
@@ -82,7 +121,12 @@ func (t *Tally) Add(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, no
 		t.rules[o.Rule] = rule
 	}
 	rule.Orders++
-	rule.Precision.add(ended, o.State != Cancelled || o.Reason != "false_alarm")
+	if told {
+		code := o.ClosingCode()
+		is, tells := wasReal(code)
+		rule.Precision.add(tells, is)
+		rule.count(cmp.Or(code, untold))
+	}
 	var accepted, arrived, done time.Time
 	for i := range log {
 		e := &log[i]
@@ -107,6 +151,23 @@ func (t *Tally) Add(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, no
 	}
 }
 
+// count adds an order of a closing code; the codes stay in order.
+func (r *RuleFigures) count(code string) {
+	i, found := slices.BinarySearchFunc(r.Codes, code, func(c CodeCount, code string) int { return cmp.Compare(c.Code, code) })
+	if !found {
+		r.Codes = slices.Insert(r.Codes, i, CodeCount{Code: code})
+	}
+	r.Codes[i].Orders++
+}
+
+// Ratio is the share as a number from 0 to 1; ok is false when it is of nothing.
+func (s Share) Ratio() (ratio float64, ok bool) {
+	if s.Whole == 0 {
+		return 0, false
+	}
+	return float64(s.Part) / float64(s.Whole), true
+}
+
 func (s *Share) add(counts, part bool) {
 	if counts {
 		s.Whole++
@@ -128,6 +189,39 @@ func since(list []time.Duration, from, to time.Time) []time.Duration {
 		return list
 	}
 	return append(list, max(0, to.Sub(from)))
+}
+
+// An OrderSource has orders and what their figures are made of; ticketing/store
+// does.
+type OrderSource interface {
+	List(ctx context.Context, f Filter) (Page[Order], error)
+	Milestones(ctx context.Context, orders []string) (map[string][]Entry, error)
+}
+
+// Count adds up the orders that a filter chooses, all pages of it.
+func (t *Tally) Count(ctx context.Context, src OrderSource, f Filter, policy func(site string) *Policy, cal func(site string) *calendar.Calendar, now time.Time) error {
+	f.Sort, f.Limit, f.Cursor = ByNewest, 500, ""
+	for {
+		page, err := src.List(ctx, f)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(page.Items))
+		for i := range page.Items {
+			ids[i] = page.Items[i].ID
+		}
+		logs, err := src.Milestones(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			o := &page.Items[i]
+			t.Add(o, logs[o.ID], policy(o.Site), cal(o.Site), now)
+		}
+		if f.Cursor = page.Next; page.Next == "" {
+			return nil
+		}
+	}
 }
 
 // Figures gives what was added up.

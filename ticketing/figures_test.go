@@ -32,8 +32,8 @@ func TestFiguresEqualACountByHand(t *testing.T) {
 		apply(t, o, log...)
 		tally.Add(o, log, &p, calendar.Always(), minute(10000))
 	}
-	add("P07", rules.High, entry(Accept, 11, Detail{}), entry(Arrive, 61, Detail{}), entry(Finish, 101, Detail{}), entry(Verify, 600, Detail{}), entry(Close, 700, Detail{}))
-	add("P07", rules.High, entry(Finish, 301, Detail{}), entry(Refuse, 400, Detail{Reason: "drips"}), entry(Accept, 410, Detail{}), entry(Finish, 501, Detail{}), entry(Verify, 900, Detail{}))
+	add("P07", rules.High, entry(Accept, 11, Detail{}), entry(Arrive, 61, Detail{}), entry(Finish, 101, Detail{Code: "repaired"}), entry(Verify, 600, Detail{}), entry(Close, 700, Detail{}))
+	add("P07", rules.High, entry(Finish, 301, Detail{Code: "repaired"}), entry(Refuse, 400, Detail{Reason: "drips"}), entry(Accept, 410, Detail{}), entry(Finish, 501, Detail{Code: "no_fault"}), entry(Verify, 900, Detail{}))
 	add("M09", rules.High, entry(Accept, 5, Detail{}), entry(Cancel, 6, Detail{Reason: "false_alarm"}))
 	add("M09", rules.Medium)
 	minutes := func(n int) float64 { return (time.Duration(n) * time.Minute).Seconds() }
@@ -48,7 +48,11 @@ func TestFiguresEqualACountByHand(t *testing.T) {
 			},
 			{Tier: P3, Orders: 1, SLA: Share{0, 1}},
 		},
-		Rules: []RuleFigures{{"M09", 2, Share{0, 1}}, {"P07", 2, Share{1, 1}}},
+		// What counts is the last code: the re-visit found nothing.
+		Rules: []RuleFigures{
+			{"M09", 2, Share{0, 1}, []CodeCount{{"false_alarm", 1}}},
+			{"P07", 2, Share{1, 2}, []CodeCount{{"no_fault", 1}, {"repaired", 1}}},
+		},
 	}
 	if diff := cmp.Diff(want, tally.Figures()); diff != "" {
 		t.Error(diff)

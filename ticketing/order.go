@@ -29,6 +29,7 @@ type Order struct {
 	Updated    time.Time     `json:"updated"`
 	Assignee   string        `json:"assignee,omitempty"`
 	Reason     string        `json:"reason,omitempty"` // of the waiting or the cancelling
+	Code       string        `json:"code,omitempty"`   // closing code of the last report of done
 	Until      time.Time     `json:"until,omitzero"`
 	Into       string        `json:"into,omitempty"` // the order that this one was merged into
 	Simulated  bool          `json:"simulated,omitempty"`
@@ -216,7 +217,7 @@ func (o *Order) visit(e *Entry) {
 		}
 		o.acceptedBy(e.At)
 		o.endWatch()
-		o.DoneAt = e.At
+		o.DoneAt, o.Code = e.At, e.Code
 		if !o.Holds() {
 			o.QuietFrom = e.At
 		}
@@ -243,7 +244,7 @@ func (o *Order) visit(e *Entry) {
 		o.VisitFrom = e.Arrived
 		o.AcceptedAt, o.ArrivedAt, o.DoneAt, o.VerifiedAt, o.ClosedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 		o.endWatch()
-		o.Assignee, o.Photos, o.Signed = "", 0, false
+		o.Assignee, o.Photos, o.Signed, o.Code = "", 0, false, ""
 	}
 }
 

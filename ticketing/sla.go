@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"slices"
 	"time"
 
 	"github.com/facilityd/facilityd/ticketing/calendar"
@@ -90,6 +91,9 @@ type Clock struct {
 	Spent   time.Duration // of Allowed, until now or until it was met
 	Paused  bool
 	Ended   bool // the visit ended without the target, for example by cancelling
+
+	runs []span // the last one goes on for as long as nothing happens
+	cal  *calendar.Calendar
 }
 
 // Missed reports whether the time was or is over.
@@ -106,6 +110,23 @@ func (c *Clock) Level() int {
 		return 50
 	}
 	return 0
+}
+
+// Reaches is when so many percent of the time are gone if nothing happens any
+// more: nobody meets the target, and a pause lasts as long as it may. It is the
+// zero time when the calendar never works that long.
+func (c *Clock) Reaches(percent int) time.Time {
+	left := c.Allowed * time.Duration(percent) / 100
+	for i, sp := range c.runs {
+		if i < len(c.runs)-1 {
+			if part := c.cal.Between(sp.from, sp.to); part < left {
+				left -= part
+				continue
+			}
+		}
+		return c.cal.Add(sp.from, left)
+	}
+	return time.Time{}
 }
 
 // Clocks computes the clocks of an order: a pure function of its log, the policy,
@@ -165,8 +186,15 @@ func Next(clocks []Clock) *Clock {
 	return next
 }
 
-// sooner reports whether clock a leaves less time than b.
-func sooner(a, b *Clock) bool { return a.Allowed-a.Spent < b.Allowed-b.Spent }
+// sooner reports whether clock a leaves less time than b. Clocks that still run
+// are compared by when they are over: an hour of working time may last a night.
+func sooner(a, b *Clock) bool {
+	if a.Met.IsZero() && !a.Ended {
+		over, other := a.Reaches(100), b.Reaches(100)
+		return !over.IsZero() && (other.IsZero() || over.Before(other))
+	}
+	return a.Allowed-a.Spent < b.Allowed-b.Spent
+}
 
 // A visit is the stretch of a log from opening, or from a re-visit, to the next.
 type visit struct {
@@ -234,8 +262,9 @@ func (v *visit) met(kinds []Kind) (met, ended time.Time) {
 type span struct{ from, to time.Time }
 
 // running cuts the pauses out of the visit from an instant on. The last span is
-// open when open is true: the clock runs now.
-func (v *visit) running(from time.Time, pauses bool, p *Policy, until time.Time) (spans []span, open bool) {
+// open when open is true: the clock runs now. Otherwise it runs again at again, if
+// nothing ends the pause before its maximum.
+func (v *visit) running(from time.Time, pauses bool, p *Policy, until time.Time) (spans []span, open bool, again time.Time) {
 	at, open := from, true
 	for _, e := range v.events {
 		if !e.at.Before(until) || !pauses {
@@ -260,7 +289,7 @@ func (v *visit) running(from time.Time, pauses bool, p *Policy, until time.Time)
 	if open {
 		spans = append(spans, span{at, later(at, until)})
 	}
-	return spans, open
+	return spans, open, at
 }
 
 func (v *visit) clock(target Target, i int, s tierSince, a Allowed, p *Policy, cal *calendar.Calendar, met, ended, now time.Time) Clock {
@@ -274,8 +303,12 @@ func (v *visit) clock(target Target, i int, s tierSince, a Allowed, p *Policy, c
 	} else if c.Ended {
 		until = ended
 	}
-	spans, open := v.running(s.from, a.Pauses, p, until)
+	spans, open, again := v.running(s.from, a.Pauses, p, until)
 	c.Paused = !open && met.IsZero() && !c.Ended
+	c.runs, c.cal = spans, cal
+	if !open {
+		c.runs = append(slices.Clip(spans), span{from: again})
+	}
 	for k, sp := range spans {
 		left := c.Allowed - c.Spent
 		part := cal.Between(sp.from, sp.to)

@@ -58,6 +58,10 @@ const (
 	DataBack Kind = "data_back"
 	Cleared  Kind = "cleared" // the condition of an episode no longer holds
 	Raised   Kind = "raised"  // the tier was raised: Tier, Reason
+	// SLAWarned and SLAMissed are written by the passing of time, once for each
+	// clock and Level: Target, Level, Due.
+	SLAWarned Kind = "sla_warned"
+	SLAMissed Kind = "sla_missed"
 	// WatchPaused and WatchResumed bracket time in which the watch after done
 	// saw nothing: unknown is not verified.
 	WatchPaused  Kind = "watch_paused"
@@ -98,6 +102,8 @@ var Transitions = []Transition{
 	{Cancel, working, Cancelled, true},
 	{Merged, living, "", false},
 	{Raised, living, "", true},
+	{SLAWarned, working, "", false},
+	{SLAMissed, working, "", false},
 	{Note, anyState, "", false},
 	{Measure, anyState, "", false},
 	{Attach, anyState, "", false},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,14 +50,7 @@ func learningRules(t testing.TB, budget string) *rules.Set {
 // readings only.
 func runEstate(t testing.TB, cfg simulator.Config, seed uint64, length time.Duration, sets ...*rules.Set) [][]rules.Transition {
 	t.Helper()
-	data, err := os.ReadFile("../../configs/sites/demo.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	site, list := configs.ParseSite("demo.yaml", data)
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
+	site := demoSite(t)
 	e, err := simulator.New(cfg, seed)
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,9 @@ func runDemo(cmd *cobra.Command, listen, mqttAddr, data string, speed float64) e
 	if err := list.Err(); err != nil {
 		return err
 	}
-	content[0].Site = configs.File{Name: "shipped/demo.yaml", Data: sites.Demo}
+	if err := content[0].Replace(configs.File{Name: "shipped/demo.yaml", Data: sites.Demo}, daemon.Shipped()).Err(); err != nil {
+		return err
+	}
 
 	log := daemon.NewLogger(cmd.ErrOrStderr(), e.Log)
 	d, list := daemon.New(daemon.Options{

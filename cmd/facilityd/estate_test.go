@@ -3,13 +3,14 @@ package main
 import (
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
 	"github.com/facilityd/facilityd/configs"
 	"github.com/facilityd/facilityd/configs/profiles"
+	"github.com/facilityd/facilityd/configs/sites"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/devices/simulator"
@@ -22,14 +23,7 @@ import (
 // a fault class and an asset that exist.
 func TestDemoEstateAndItsSiteFileAgree(t *testing.T) {
 	const file = "../../configs/sites/demo.yaml"
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	site, list := configs.ParseSite(file, data)
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
+	site := demoSite(t)
 	assets := map[string]devices.Asset{}
 	for _, a := range site.Assets {
 		assets[a.ID] = a
@@ -65,6 +59,21 @@ func TestDemoEstateAndItsSiteFileAgree(t *testing.T) {
 			t.Errorf("%s names the unknown fault class %q", f.Kind, f.FaultClass)
 		}
 	}
+}
+
+// demoSite is the site of the demo estate.
+func demoSite(t testing.TB) *devices.Site {
+	t.Helper()
+	file := configs.File{Name: "demo.yaml", Data: sites.Demo}
+	used, list := configs.ReadUsed(file, daemon.Shipped().Calendars)
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	site, list := configs.ParseSite(file.Name, file.Data, used...)
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return site
 }
 
 // shippedProfiles loads the profiles that ship, without their own tests.

@@ -131,7 +131,7 @@ func orderShowCommand() *cobra.Command {
 }
 
 func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
-	var text, reason, key string
+	var text, reason, code, key string
 	var at time.Time
 	var version int
 	var cleared bool
@@ -155,7 +155,7 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 			if arg != "" {
 				body[arg] = args[1]
 			}
-			for field, value := range map[string]string{"text": text, "reason": reason} {
+			for field, value := range map[string]string{"text": text, "reason": reason, "code": code} {
 				if value != "" {
 					body[field] = value
 				}
@@ -191,6 +191,7 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 	switch verb {
 	case ticketing.DoDone:
 		f.StringVar(&reason, "reason", "", "why it is done although the fault still holds")
+		f.StringVar(&code, "code", "", "what it was: "+strings.Join(ticketing.DoneCodes(), ", "))
 		f.BoolVar(&cleared, "cleared", false, "a competent person has looked: nobody is in danger, the fault is gone")
 	case ticketing.DoCancel:
 		f.IntVar(&days, "days", 0, "for how many days a known fault is shelved")

@@ -27,7 +27,9 @@ func judge(t *testing.T, cfg simulator.Config, seed uint64, length time.Duration
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	contents[0].Site = configs.File{Name: "demo.yaml", Data: site}
+	if err := contents[0].Replace(configs.File{Name: "demo.yaml", Data: site}, daemon.Shipped()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	bundle, list := configs.Compile(contents[0])
 	if err := list.Err(); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func TestShippedRulesStandTheirTests(t *testing.T) {
 		if len(r.Scenarios) == 0 {
 			t.Errorf("rule %s has no test", r.ID)
 		}
-		for _, f := range scenario.Run(r).Failures {
+		for _, f := range scenario.Run(r, nil).Failures {
 			t.Error(f)
 		}
 	}

@@ -33,6 +33,38 @@ func TestListedSitesLeaveOthersSeenNotKnownUntilAdopted(t *testing.T) {
 	}
 }
 
+// A device that takes over stands for the asset from then on, also one that spoke
+// for itself before; the one before it stands for itself. A restart knows it.
+func TestReplacedDeviceChangesPlacesWithTheOneBefore(t *testing.T) {
+	site := &devices.Site{ID: "s", Location: time.UTC, AdoptListed: true, Devices: []devices.DeviceSpec{{ID: "a", Asset: "pump-1"}, {ID: "b"}}}
+	reg := devices.NewRegistry()
+	d := profile.NewDecoder(load(t, meterProfile), site, reg)
+	decode(t, d, message("m/a", `{"p":1000}`), message("m/b", `{"p":1000}`))
+	var out profile.Batch
+	for _, device := range []string{"b", "c"} {
+		before := map[string]string{"b": "a", "c": "b"}[device]
+		d.Decode(&devices.Record{Kind: devices.FactRecord, Fact: &devices.Fact{Kind: devices.FactReplaced, Device: device, Replaces: before, Asset: "pump-1"}}, &out)
+	}
+	fresh := devices.NewRegistry()
+	again := profile.NewDecoder(load(t, meterProfile), site, fresh)
+	if err := again.Restore(d.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		d   *profile.Decoder
+		reg *devices.Registry
+	}{{d, reg}, {again, fresh}} {
+		if got := decode(t, x.d, message("m/c", `{"p":1000}`)); len(got) != 2 {
+			t.Errorf("the new device gave %v", got)
+		}
+		for id, asset := range map[string]string{"a": "a", "b": "b", "c": "pump-1"} {
+			if dev := x.reg.Lookup([]byte(id)); dev == nil || dev.Asset != asset {
+				t.Errorf("%s: %+v, want asset %s", id, dev, asset)
+			}
+		}
+	}
+}
+
 func TestSiteFileDecidesOverClassAssetIntervalAndProfile(t *testing.T) {
 	other := strings.NewReplacer("meter/1", "another/1").Replace(meterProfile)
 	reg := devices.NewRegistry()

@@ -167,10 +167,17 @@ func (d *Decoder) Decode(rec *devices.Record, out *Batch) {
 	}
 }
 
-// fact adopts a device that a person named.
+// fact adopts a device that a person named. One that took over from another stands
+// for its asset from now on, and the other for itself.
 func (d *Decoder) fact(f *devices.Fact) {
-	if f == nil || f.Kind != devices.FactAdopted || f.Device == "" {
+	if f == nil || f.Kind != devices.FactAdopted && f.Kind != devices.FactReplaced || f.Device == "" {
 		return
+	}
+	if f.Kind == devices.FactReplaced && f.Replaces != "" && f.Replaces != f.Device {
+		d.fact(&devices.Fact{Kind: devices.FactAdopted, Device: f.Replaces, Asset: f.Replaces})
+	}
+	if dev := d.reg.Lookup([]byte(f.Device)); dev != nil && f.Asset != "" {
+		dev.Asset = f.Asset
 	}
 	spec := &devices.DeviceSpec{ID: f.Device, Asset: f.Asset, Profile: f.Profile}
 	if have := d.specs[f.Device]; have != nil {

@@ -46,6 +46,7 @@ type (
 		Seen
 		Text    string `json:"text,omitempty" maxLength:"4000" doc:"What was done"`
 		Reason  string `json:"reason,omitempty" maxLength:"4000" doc:"Why it is done although the fault still holds; without it such a command is refused with 409"`
+		Code    string `json:"code,omitempty" enum:"repaired,made_safe,external,no_fault,device_fault" doc:"What it was: found and repaired, made safe for now, caused from outside (supply, misuse), no fault found, or the device reported wrongly. It tells how often a rule is right"`
 		Cleared bool   `json:"cleared,omitempty" doc:"A competent person has looked: nobody is in danger, the fault is gone. Clears what only a person may clear"`
 	}
 	RefuseBody struct {
@@ -81,7 +82,7 @@ func (b *MeasureBody) fill(c *ticketing.Command) {
 }
 func (b *DoneBody) fill(c *ticketing.Command) {
 	b.Seen.fill(c)
-	c.Text, c.Reason, c.Cleared = b.Text, b.Reason, b.Cleared
+	c.Text, c.Reason, c.Code, c.Cleared = b.Text, b.Reason, b.Code, b.Cleared
 }
 func (b *RefuseBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Reason = b.Reason }
 func (b *CancelBody) fill(c *ticketing.Command) {

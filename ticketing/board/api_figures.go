@@ -43,26 +43,9 @@ func (b *Board) apiFigures(ctx context.Context, in *figuresInput) (*output[ticke
 	}
 	var tally ticketing.Tally
 	now := b.cfg.Now()
-	f := ticketing.Filter{Site: in.Site, From: in.From, To: in.To, Limit: 500}
-	for {
-		page, err := b.cfg.Orders.List(ctx, f)
-		if err != nil {
-			return nil, b.apiError(err)
-		}
-		ids := make([]string, len(page.Items))
-		for i := range page.Items {
-			ids[i] = page.Items[i].ID
-		}
-		logs, err := b.cfg.Orders.Milestones(ctx, ids)
-		if err != nil {
-			return nil, b.apiError(err)
-		}
-		for i := range page.Items {
-			o := &page.Items[i]
-			tally.Add(o, logs[o.ID], b.cfg.Policy, b.cfg.Calendar(o.Site), now)
-		}
-		if f.Cursor = page.Next; page.Next == "" {
-			return &output[ticketing.Figures]{tally.Figures()}, nil
-		}
+	f := ticketing.Filter{Site: in.Site, From: in.From, To: in.To}
+	if err := tally.Count(ctx, b.cfg.Orders, f, b.cfg.Policy, b.cfg.Calendar, now); err != nil {
+		return nil, b.apiError(err)
 	}
+	return &output[ticketing.Figures]{tally.Figures()}, nil
 }

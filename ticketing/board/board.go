@@ -47,8 +47,9 @@ type Config struct {
 	Messages *messages.Catalogue
 	// Templates say what to do about a fault class, by its id; nil means none.
 	Templates map[string]*ticketing.Template
-	// Policy says how long orders may take; nil means [ticketing.DefaultPolicy].
-	Policy *ticketing.Policy
+	// Policy says how long the orders of a site may take; nil means
+	// [ticketing.DefaultPolicy] everywhere.
+	Policy func(site string) *ticketing.Policy
 	// Calendar gives the working time of a site; nil means day and night.
 	Calendar func(site string) *calendar.Calendar
 	// Now is the wall clock, or the estate clock where the daemon runs on one.
@@ -94,7 +95,7 @@ func New(cfg Config) (*Board, error) {
 	}
 	if cfg.Policy == nil {
 		p := ticketing.DefaultPolicy()
-		cfg.Policy = &p
+		cfg.Policy = func(string) *ticketing.Policy { return &p }
 	}
 	if cfg.Calendar == nil {
 		cfg.Calendar = func(string) *calendar.Calendar { return calendar.Always() }

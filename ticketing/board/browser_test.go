@@ -214,6 +214,7 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 		chromedp.WaitVisible(`//p[@class="said"][.="Impeller blocked by a rag"]`),
 		// The fault still holds: that is said at once, and nothing typed is lost.
 		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SetValue(`form[action$="/done"] select[name=code]`, "repaired", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`#refused`, chromedp.ByQuery),
@@ -238,6 +239,7 @@ func TestTechnicianTakesAnOrderToDoneInTheBrowser(t *testing.T) {
 		chromedp.Click(`form[action$="/attach"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.file img`, chromedp.ByQuery),
 		chromedp.Click(`//summary[.="Report done"]`),
+		chromedp.SetValue(`form[action$="/done"] select[name=code]`, "repaired", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=text]`, "Rag removed", chromedp.ByQuery),
 		chromedp.SendKeys(`form[action$="/done"] textarea[name=reason]`, "Current falls, watching", chromedp.ByQuery),
 		chromedp.Click(`form[action$="/done"] button`, chromedp.ByQuery),

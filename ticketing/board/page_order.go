@@ -43,6 +43,7 @@ type formState struct {
 	Changed []LogEntry
 	Text    string
 	Reason  string
+	Code    string
 }
 
 // Can reports whether the order's state takes a command.
@@ -137,7 +138,7 @@ func (b *Board) orderForm(w http.ResponseWriter, r *http.Request) {
 // refusedForm says in the reader's words why a command was refused, with what
 // was typed.
 func refusedForm(c *ticketing.Command, err error) (status int, form *formState) {
-	form = &formState{Verb: c.Verb, Text: c.Text, Reason: c.Reason}
+	form = &formState{Verb: c.Verb, Text: c.Text, Reason: c.Reason, Code: c.Code}
 	var conflict *ticketing.ConflictError
 	var state *ticketing.NotAllowedError
 	var holds *ticketing.StillHoldsError
@@ -175,7 +176,7 @@ func (b *Board) commandOfForm(r *http.Request) (ticketing.Command, error) {
 	c := ticketing.Command{
 		Verb: ticketing.Verb(r.PathValue("verb")), Via: "board", Arrived: b.cfg.Now(), Key: r.PostFormValue("key"),
 		Text: r.PostFormValue("text"), Reason: r.PostFormValue("reason"), Person: r.PostFormValue("person"),
-		Into: r.PostFormValue("into"), Cleared: r.PostFormValue("cleared") != "",
+		Into: r.PostFormValue("into"), Code: r.PostFormValue("code"), Cleared: r.PostFormValue("cleared") != "",
 	}
 	c.Version, _ = strconv.Atoi(r.PostFormValue("version")) // 0 is refused with the reason
 	if days, err := strconv.Atoi(r.PostFormValue("days")); err == nil && days > 0 {

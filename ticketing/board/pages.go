@@ -243,6 +243,9 @@ func (v *view) Lacks(roles []string) string {
 // CancelReasons are the reasons for which an order is not a job.
 func (v *view) CancelReasons() []string { return ticketing.CancelReasons }
 
+// DoneCodes are what a job that is done may have been.
+func (v *view) DoneCodes() []string { return ticketing.DoneCodes() }
+
 // Ago is how long ago a time is, or how far ahead.
 func (v *view) Ago(t time.Time) string {
 	d := v.Now.Sub(t)

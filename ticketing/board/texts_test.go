@@ -70,6 +70,7 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 	words("tier", "P1", "P2", "P3", "P4")
 	words("reason", ticketing.WaitReasons...)
 	words("reason", ticketing.CancelReasons...)
+	words("code", ticketing.DoneCodes()...)
 	words("reason", "severity", "person_inside", "recurrence", "still_holds")
 	words("attachment", ticketing.AttachmentRoles...)
 	words("skill", ticketing.Skills...)

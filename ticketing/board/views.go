@@ -33,6 +33,7 @@ type WorkOrder struct {
 	Updated    time.Time        `json:"updated"`
 	Assignee   string           `json:"assignee,omitempty" doc:"Id of the person who has it"`
 	Reason     string           `json:"reason,omitempty" doc:"Why it waits or was cancelled"`
+	Code       string           `json:"code,omitempty" enum:"repaired,made_safe,external,no_fault,device_fault" doc:"What it was, as reported with done"`
 	Until      time.Time        `json:"until,omitzero"`
 	Into       string           `json:"into,omitempty" doc:"The order that it was merged into"`
 	Simulated  bool             `json:"simulated" doc:"Raised by a simulated device"`
@@ -136,6 +137,7 @@ type LogEntry struct {
 	Via        string                 `json:"via,omitempty" enum:"board,api,cli,rules,clock"`
 	Text       string                 `json:"text,omitempty"`
 	Reason     string                 `json:"reason,omitempty"`
+	Code       string                 `json:"code,omitempty"`
 	Person     string                 `json:"person,omitempty"`
 	Until      time.Time              `json:"until,omitzero"`
 	Into       string                 `json:"into,omitempty"`
@@ -145,6 +147,9 @@ type LogEntry struct {
 	Rule       string                 `json:"rule,omitempty"`
 	Cause      string                 `json:"cause,omitempty"`
 	Why        *devices.Label         `json:"why,omitempty"`
+	Target     string                 `json:"target,omitempty" enum:"accept,arrive,done" doc:"Of a warning: what there is little time left for"`
+	Level      int                    `json:"level,omitempty" enum:"50,80,100" doc:"Of a warning: so many percent of the time are gone"`
+	Due        time.Time              `json:"due,omitzero" doc:"Of a warning: when the time is over"`
 	Cleared    bool                   `json:"cleared,omitempty"`
 	Value      *ticketing.Measurement `json:"value,omitempty"`
 	Attachment *ticketing.Attachment  `json:"attachment,omitempty"`
@@ -203,7 +208,7 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		ID: o.ID, Number: o.NumberText(), Version: o.Version, Site: o.Site, Asset: o.Asset, AssetName: s.assetName(o.Site, o.Asset),
 		FaultClass: o.FaultClass, Title: faultTitle(o.FaultClass), Why: o.Why, State: o.State, StateSince: o.Since, Tier: o.Tier.String(),
 		Severity: o.Severity, Rule: o.Rule, Onset: o.Onset, Opened: o.Opened, Updated: o.Updated, Assignee: o.Assignee, Reason: o.Reason,
-		Until: o.Until, Into: o.Into, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
+		Code: o.Code, Until: o.Until, Into: o.Into, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
 		AcceptedAt: o.AcceptedAt, ArrivedAt: o.ArrivedAt, DoneAt: o.DoneAt, VerifiedAt: o.VerifiedAt, ClosedAt: o.ClosedAt, Commands: o.Allowed(),
 	}
 	for _, h := range o.Holding {
@@ -229,9 +234,9 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 	for i := range orders {
 		o := &orders[i]
 		out[i] = sites.viewOrder(o)
-		out[i].Forgotten = o.Forgotten(b.cfg.Policy, now)
+		out[i].Forgotten = o.Forgotten(b.cfg.Policy(o.Site), now)
 		if log := logs[o.ID]; log != nil {
-			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), now)))
+			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), now)))
 		}
 	}
 	return out, nil
@@ -239,12 +244,12 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 
 // withClocks adds the clocks of one order.
 func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketing.Entry) {
-	clocks := ticketing.Clocks(log, b.cfg.Policy, b.cfg.Calendar(o.Site), b.cfg.Now())
+	clocks := ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), b.cfg.Now())
 	v.Clocks = make([]Clock, len(clocks))
 	for i := range clocks {
 		v.Clocks[i] = *viewClock(&clocks[i])
 	}
-	v.Forgotten = o.Forgotten(b.cfg.Policy, b.cfg.Now())
+	v.Forgotten = o.Forgotten(b.cfg.Policy(o.Site), b.cfg.Now())
 	if o.State.Working() {
 		v.Next = viewClock(ticketing.Next(clocks))
 	}
@@ -255,9 +260,9 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 	for i := range log {
 		e := &log[i]
 		out[i] = LogEntry{
-			Version: e.Version, Kind: e.Kind, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Text: e.Text, Reason: e.Reason,
+			Version: e.Version, Kind: e.Kind, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Text: e.Text, Reason: e.Reason, Code: e.Code,
 			Person: e.Person, Until: e.Until, Episode: e.Episode, Severity: e.Severity, Rule: e.Rule, Cause: string(e.Cause),
-			Why: e.Why, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
+			Why: e.Why, Target: string(e.Target), Level: e.Level, Due: e.Due, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
 		}
 		if e.Tier != 0 {
 			out[i].Tier = e.Tier.String()

@@ -96,6 +96,7 @@ func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32,
 		return err
 	})
 	s.metrics.applied(len(steps), time.Since(began), err)
+	s.committed()
 	if err != nil {
 		return fmt.Errorf("apply %d steps of site %s up to record %d: %w", len(steps), site, upTo, err)
 	}
@@ -133,6 +134,7 @@ type assetKey struct{ asset, faultClass string }
 type draft struct {
 	order *ticketing.Order
 	dirty bool
+	was   ticketing.State // before this batch; "" for an order that is new
 }
 
 type episodeRow struct {
@@ -199,6 +201,9 @@ func (b *batch) step(ctx context.Context, t *rules.Transition) error {
 }
 
 func (b *batch) append(d *draft, e *ticketing.Entry) error {
+	if !d.dirty {
+		d.was = d.order.State
+	}
 	if err := d.order.Apply(e); err != nil {
 		return err
 	}
@@ -277,7 +282,9 @@ func (b *batch) remember(ep *episodeRow, order string, t *rules.Transition) {
 // flush writes everything, orders first because the rest refers to them.
 func (b *batch) flush(ctx context.Context) error {
 	orders := make([][]any, 0, len(b.touched))
+	changes := make([]change, 0, len(b.touched))
 	for _, d := range b.touched {
+		changes = append(changes, change{d.order, changeOf(d.was, d.order)})
 		row, err := orderRow(d.order)
 		if err != nil {
 			return err
@@ -304,5 +311,5 @@ func (b *batch) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.s.effects(ctx, b.tx, changes...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/calendar"
 	"github.com/facilityd/facilityd/ticketing/store"
 	"github.com/facilityd/facilityd/ticketing/store/storetest"
 )
@@ -100,5 +101,38 @@ func BenchmarkListOf100000(b *testing.B) {
 				}
 			}
 		})
+	})
+}
+
+// BenchmarkWarn lets time pass over 10,000 open orders: all of them looked at, as
+// after a change of the configuration, and none due, as every few seconds.
+func BenchmarkWarn(b *testing.B) {
+	const open = 10_000
+	bench(b, func(b *testing.B, s *store.Store) {
+		var steps []rules.Transition
+		for i := range uint64(open) {
+			steps = append(steps, storetest.Step(fmt.Sprintf("pump-%06d", i), "motor.overload", i+1, i+1, rules.Active, rules.Low))
+		}
+		if err := s.ApplyTransitions(b.Context(), "demo", 1, open, storetest.T0, steps); err != nil {
+			b.Fatal(err)
+		}
+		p := ticketing.DefaultPolicy()
+		for _, c := range []struct {
+			name string
+			all  bool
+		}{{"all", true}, {"none", false}} {
+			b.Run(c.name, func(b *testing.B) {
+				for b.Loop() {
+					if c.all {
+						if err := s.DeadlinesChanged(b.Context(), "demo"); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if n, err := s.Warn(b.Context(), "demo", 1, storetest.T0.Add(time.Minute), &p, calendar.Always()); err != nil || n > 0 {
+						b.Fatal(n, err)
+					}
+				}
+			})
+		}
 	})
 }

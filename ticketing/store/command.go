@@ -48,9 +48,10 @@ func (s *Store) Command(ctx context.Context, c ticketing.Command) (o *ticketing.
 				return err
 			}
 		}
-		return appendEntry(ctx, tx, o, e)
+		return s.appendEntry(ctx, tx, o, e)
 	})
 	s.metrics.command(c.Verb, replayed, err)
+	s.committed()
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,10 +95,10 @@ func wasDone(ctx context.Context, tx *sql.Tx, c *ticketing.Command) (bool, error
 	return true, nil
 }
 
-// appendEntry applies the entry to the order and writes both, and the facts that
-// follow for the rules.
-func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketing.Entry) error {
-	facts := ticketing.Facts(o, e)
+// appendEntry applies the entry to the order and writes both, the facts that
+// follow for the rules, and what follows outside.
+func (s *Store) appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketing.Entry) error {
+	facts, was := ticketing.Facts(o, e), o.State
 	if err := o.Apply(e); err != nil {
 		return err
 	}
@@ -115,7 +116,10 @@ func appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketi
 	if err := insert(ctx, tx, insertLog, "", [][]any{line}); err != nil {
 		return err
 	}
-	return putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts)
+	if err := putFacts(ctx, tx, o.Site, e.Arrived.UnixNano(), facts); err != nil {
+		return err
+	}
+	return s.effects(ctx, tx, change{o, changeOf(was, o)})
 }
 
 // mergeInto writes the other half of a merge: the order that goes on takes over
@@ -140,7 +144,7 @@ func (s *Store) mergeInto(ctx context.Context, tx *sql.Tx, from *ticketing.Order
 	for i := range entries {
 		m := &entries[i]
 		m.Version, m.At, m.Arrived, m.By, m.Via = into.Version+1, e.At, e.Arrived, e.By, e.Via
-		if err := appendEntry(ctx, tx, into, m); err != nil {
+		if err := s.appendEntry(ctx, tx, into, m); err != nil {
 			return err
 		}
 	}

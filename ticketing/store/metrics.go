@@ -18,6 +18,7 @@ type metrics struct {
 	commands *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	orders   *prometheus.Desc
+	overdue  *prometheus.Desc
 }
 
 func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
@@ -33,7 +34,8 @@ func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
 			Name: "facilityd_ticketing_apply_seconds", Help: "Time to apply one batch of steps, commit included.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
-		orders: prometheus.NewDesc("facilityd_ticketing_orders", "Work orders by site, state and tier.", []string{"site", "state", "tier"}, nil),
+		orders:  prometheus.NewDesc("facilityd_ticketing_orders", "Work orders by site, state and tier.", []string{"site", "state", "tier"}, nil),
+		overdue: prometheus.NewDesc("facilityd_ticketing_overdue_orders", "Work orders somebody still has to work on and of which the time for a target is over, by site and tier.", []string{"site", "tier"}, nil),
 	}
 	if reg != nil {
 		reg.MustRegister(m, m.steps, m.commands, m.seconds)
@@ -51,7 +53,7 @@ func (m *metrics) unregister(reg prometheus.Registerer) {
 }
 
 // Describe implements [prometheus.Collector].
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.orders }
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.orders; ch <- m.overdue }
 
 // Collect implements [prometheus.Collector].
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
@@ -64,6 +66,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, st := range stats {
 		ch <- prometheus.MustNewConstMetric(m.orders, prometheus.GaugeValue, float64(st.Count), st.Site, string(st.State), st.Tier.String())
+	}
+	late, err := m.store.Overdue(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.overdue, err)
+		return
+	}
+	for _, st := range late {
+		ch <- prometheus.MustNewConstMetric(m.overdue, prometheus.GaugeValue, float64(st.Count), st.Site, st.Tier.String())
 	}
 }
 

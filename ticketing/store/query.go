@@ -165,14 +165,19 @@ func readLog(ctx context.Context, q querier, order string, version int) ([]ticke
 // Milestones returns the entries of the logs of some orders that their clocks
 // look at, by order id, each in the order of its log.
 func (s *Store) Milestones(ctx context.Context, orders []string) (map[string][]ticketing.Entry, error) {
+	return readKinds(ctx, s.read, orders, ticketing.Milestones)
+}
+
+// readKinds reads the entries of some kinds of the logs of some orders.
+func readKinds(ctx context.Context, q querier, orders []string, kinds []ticketing.Kind) (map[string][]ticketing.Entry, error) {
 	out := make(map[string][]ticketing.Entry, len(orders))
 	if len(orders) == 0 {
 		return out, nil
 	}
 	var w where
 	w.addIn("order_id", toAny(orders, func(id string) any { return id }))
-	w.addIn("kind", toAny(ticketing.Milestones, func(k ticketing.Kind) any { return string(k) }))
-	_, err := collect(ctx, s.read, func(rows *sql.Rows) (struct{}, error) {
+	w.addIn("kind", toAny(kinds, func(k ticketing.Kind) any { return string(k) }))
+	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
 		var id, doc string
 		if err := rows.Scan(&id, &doc); err != nil {
 			return struct{}{}, err

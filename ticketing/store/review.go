@@ -79,7 +79,7 @@ func (s *Store) Review(ctx context.Context, site string, epoch uint32, now time.
 				if e == nil {
 					break
 				}
-				if err := appendEntry(ctx, tx, o, e); err != nil {
+				if err := s.appendEntry(ctx, tx, o, e); err != nil {
 					return err
 				}
 				written++
@@ -87,6 +87,7 @@ func (s *Store) Review(ctx context.Context, site string, epoch uint32, now time.
 		}
 		return nil
 	})
+	s.committed()
 	if err != nil {
 		return 0, fmt.Errorf("review the orders of site %s: %w", site, err)
 	}

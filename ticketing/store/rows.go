@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	insertOrder = `INSERT INTO orders (id, site, number, asset, fault_class, state, active, tier, assignee, simulated, opened, updated, ended, version, doc) VALUES `
+	insertOrder = `INSERT INTO orders (id, site, number, asset, fault_class, state, active, tier, assignee, simulated, opened, updated, ended, version, doc, sla_next) VALUES `
 	upsertOrder = ` ON CONFLICT (id) DO UPDATE SET state = excluded.state, active = excluded.active, tier = excluded.tier,
-		assignee = excluded.assignee, updated = excluded.updated, ended = excluded.ended, version = excluded.version, doc = excluded.doc`
+		assignee = excluded.assignee, updated = excluded.updated, ended = excluded.ended, version = excluded.version, doc = excluded.doc, sla_next = excluded.sla_next`
 	insertLog      = `INSERT INTO log (order_id, version, key, kind, person, at, arrived, doc) VALUES `
 	insertEvidence = `INSERT INTO evidence (order_id, version, doc) VALUES `
 	insertEpisode  = `INSERT INTO episodes (id, order_id, site, asset, fault_class, phase, severity, rule, simulated, seq, onset, active_at, cleared_at, last_seq, last_ord) VALUES `
@@ -58,6 +58,9 @@ func insert(ctx context.Context, tx *sql.Tx, prefix, suffix string, rows [][]any
 	return nil
 }
 
+// lookNow as the next time to look at an order's deadlines is as soon as can be.
+const lookNow = 1
+
 func orderRow(o *ticketing.Order) ([]any, error) {
 	doc, err := json.Marshal(o)
 	if err != nil {
@@ -65,7 +68,7 @@ func orderRow(o *ticketing.Order) ([]any, error) {
 	}
 	return []any{
 		o.ID, o.Site, o.Number, o.Asset, o.FaultClass, string(o.State), bit(o.State.Active()), int64(o.Tier), o.Assignee, bit(o.Simulated),
-		nanos(o.Opened), nanos(o.Updated), nanos(o.ClosedAt), o.Version, string(doc),
+		nanos(o.Opened), nanos(o.Updated), nanos(o.ClosedAt), o.Version, string(doc), lookNow,
 	}, nil
 }
 

@@ -49,6 +49,8 @@ type Config struct {
 	Template func(faultClass string) *ticketing.Template
 	// FileBudget bounds the bytes of all attachments; 0 means 10 GB.
 	FileBudget int64
+	// Effects say what follows outside from a change of an order.
+	Effects Effects
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
 }

@@ -38,8 +38,12 @@ var rooms = []struct {
 	{"ticketing/calendar", nil, "a calendar is a leaf: dates in, dates out"},
 	{"ticketing", []string{"devices", "rules", "ticketing/calendar", "configs/diag/..."},
 		"a work order is made of an episode; who shows or stores it is its child"},
-	{"ticketing/store/...", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/store/..."},
-		"the store knows orders, not those who ask for them"},
+	{"ticketing/outbox", []string{"ticketing"}, "what is delivered, and when again; neither where it is kept nor how it travels"},
+	{"ticketing/dispatch", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/roster", "ticketing/notify"},
+		"who is told what is decided from values: an order, its log, a roster and a time"},
+	{"ticketing/store/...", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/dispatch", "ticketing/outbox", "ticketing/roster", "ticketing/notify", "ticketing/store/..."},
+		"the store knows orders and what has to be said about them in the same transaction, not those who ask for them"},
+	{"ticketing/roster", []string{"devices", "ticketing", "configs/diag/..."}, "who is responsible when is a question to values and a time; who asks is no business of the roster"},
 	{"ticketing/...", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/chart", "configs/diag/...", "configs/messages",
 		"ticketing/board/...", "ticketing/notify/...", "ticketing/cmms/..."},
 		"the board and the messengers see the store only through the small interfaces that they declare"},
@@ -83,6 +87,8 @@ var technologies = []struct {
 	{"github.com/jackc/pgx", []string{"ticketing/store/..."}, "SQL is the store's"},
 	{"github.com/pressly/goose", []string{"ticketing/store/..."}, "SQL is the store's"},
 	{"github.com/danielgtaylor/huma", []string{"ticketing/board/..."}, "the HTTP API is the board's"},
+	{"github.com/teambition/rrule-go", []string{"ticketing/roster"}, "recurrences are the rota's"},
+	{"github.com/wneessen/go-mail", []string{"ticketing/notify"}, "mail is one channel among others"},
 	{"github.com/spf13/viper", []string{"configs"}, "viper folds key case and splits on dots: for the daemon's own settings only"},
 	{"github.com/spf13/cobra", []string{"cmd/..."}, "the command line ends in cmd"},
 	{"gonum.org/v1/gonum", []string{"rules/detect/..."}, "numerics are the detectors'"},
@@ -99,7 +105,7 @@ var outside = []string{
 }
 
 var core = []string{
-	"devices", "devices/profile/...", "rules", "rules/detect", "ticketing", "ticketing/calendar",
+	"devices", "devices/profile/...", "rules", "rules/detect", "ticketing", "ticketing/calendar", "ticketing/roster",
 }
 
 func TestTechnologyStaysInItsRoom(t *testing.T) {

@@ -39,8 +39,8 @@ func (l *listener) open(d *Daemon, opened *closers) error {
 	}
 	cfg := board.Config{
 		Orders: d.orders, Live: d, Messages: catalogue, Templates: d.templates, Now: d.Now, Loopback: configs.Loopback(s.Listen),
-		LocalPerson: d.opts.LocalPerson,
-		Metrics:     promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{}), Ready: d.notReady,
+		Policy: d.policy, Calendar: d.calendar, LocalPerson: d.opts.LocalPerson,
+		Metrics: promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{}), Ready: d.notReady,
 		Estate: s.Clock.Factor, Logger: d.log.With("room", "board"), Version: d.opts.Version,
 	}
 	b, err := board.New(cfg)

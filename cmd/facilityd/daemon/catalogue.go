@@ -2,10 +2,14 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/journal"
 )
 
@@ -30,8 +34,10 @@ func (c *catalogue) current(site string) *configs.Bundle {
 	return c.now[site]
 }
 
-// adopt keeps a configuration under its hash, so that records may name it.
-func (c *catalogue) adopt(ctx context.Context, b *configs.Bundle, epoch uint32) error {
+// adopt keeps a configuration under its hash, so that records may name it, and
+// notes since when it is in force.
+func (c *catalogue) adopt(ctx context.Context, b *configs.Bundle, w *journal.Writer) error {
+	epoch := w.Epoch()
 	bucket, err := c.journal.Bucket(ctx, b.Site.ID)
 	if err != nil {
 		return err
@@ -44,6 +50,9 @@ func (c *catalogue) adopt(ctx context.Context, b *configs.Bundle, epoch uint32) 
 		if err := bucket.Put(ctx, configKey(b.Hash), data, epoch); err != nil {
 			return fmt.Errorf("keep configuration %.12s: %w", b.Hash, err)
 		}
+	}
+	if err := noteVersion(ctx, bucket, b.Hash, w); err != nil {
+		return fmt.Errorf("note configuration %.12s: %w", b.Hash, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,6 +95,92 @@ func (c *catalogue) byHash(ctx context.Context, site, hash string) (*configs.Bun
 	c.known[site+"/"+hash] = b
 	c.mu.Unlock()
 	return b, nil
+}
+
+// A version says from when on a configuration was in force. The records say it
+// too, but the one that is wanted may be older than what the journal keeps.
+type version struct {
+	Hash  string    `json:"hash"`
+	Since time.Time `json:"since"` // journal time
+}
+
+const (
+	versionsKey = "config-versions"
+	// maxVersions bounds them: ten reloads a day for a hundred days.
+	maxVersions = 1000
+)
+
+func versions(ctx context.Context, bucket *journal.Bucket) (list []version, err error) {
+	data, err := bucket.Get(ctx, versionsKey)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &list)
+	}
+	return list, err
+}
+
+func noteVersion(ctx context.Context, bucket *journal.Bucket, hash string, w *journal.Writer) error {
+	list, err := versions(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	if n := len(list); n > 0 && list[n-1].Hash == hash {
+		return nil
+	}
+	list = append(list, version{hash, w.Now().UTC()})
+	data, err := json.Marshal(list[max(0, len(list)-maxVersions):])
+	if err != nil {
+		return err
+	}
+	return bucket.Put(ctx, versionsKey, data, w.Epoch())
+}
+
+// inForce is the configuration that was in force when the oldest record that the
+// journal keeps was written.
+func (c *catalogue) inForce(ctx context.Context, site string, e Extent) (string, error) {
+	bucket, err := c.journal.Bucket(ctx, site)
+	if err != nil {
+		return "", err
+	}
+	list, err := versions(ctx, bucket)
+	if err != nil {
+		return "", fmt.Errorf("read which configurations were in force: %w", err)
+	}
+	if len(list) == 0 {
+		return c.firstNamed(ctx, site, e)
+	}
+	hash := list[0].Hash // the first start wrote its record before its configuration was noted
+	for _, v := range list {
+		if !v.Since.After(e.From) {
+			hash = v.Hash
+		}
+	}
+	return hash, nil
+}
+
+// firstNamed is the configuration that the records name first, for a journal that
+// was begun before versions were noted.
+func (c *catalogue) firstNamed(ctx context.Context, site string, e Extent) (string, error) {
+	reader, err := c.journal.Read(ctx, site, e.First)
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
+	for {
+		rec, err := reader.Next(ctx)
+		if err != nil {
+			return "", err
+		}
+		if rec.Kind == devices.ConfigVersion {
+			return rec.Config, nil
+		}
+		if rec.Seq >= e.Last {
+			return "", fmt.Errorf("no record of %s names a configuration", site)
+		}
+		reader.Reuse(rec)
+	}
 }
 
 func configKey(hash string) string { return "config." + hash }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/calendars"
 	"github.com/facilityd/facilityd/configs/diag"
 	shippedprofiles "github.com/facilityd/facilityd/configs/profiles"
 	shippedrules "github.com/facilityd/facilityd/configs/rules"
@@ -36,6 +38,8 @@ type Options struct {
 	Read func() (configs.Effective, diag.List)
 	// Content replaces the site files that the settings name (the demo's).
 	Content []*configs.Content
+	// People replaces the people file that the settings name (the demo's).
+	People *configs.File
 	// LocalPerson acts on loopback without a token: the demo's technician.
 	LocalPerson string
 	Version     string
@@ -67,6 +71,7 @@ type Daemon struct {
 	outlets   []*historian
 	board     listener
 	control   control
+	crew      atomic.Pointer[Crew]
 
 	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
@@ -83,12 +88,20 @@ func Check(s *configs.Settings) ([]*configs.Bundle, diag.List) {
 	if list.HasErrors() {
 		return nil, list
 	}
-	return compile(s, contents, list)
+	bundles, list := compile(s, contents, list)
+	if list.HasErrors() {
+		return bundles, list
+	}
+	crew, more := OpenCrew(s, bundles, clockOf(s.Clock)())
+	if crew != nil {
+		crew.Channels.Close()
+	}
+	return bundles, append(list, more...)
 }
 
-// Shipped are the embedded profiles and rules.
+// Shipped are the embedded profiles, rules and calendars.
 func Shipped() configs.Shipped {
-	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS}
+	return configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS, Calendars: calendars.FS}
 }
 
 func compile(s *configs.Settings, contents []*configs.Content, list diag.List) ([]*configs.Bundle, diag.List) {
@@ -136,11 +149,23 @@ func New(o Options) (*Daemon, diag.List) {
 	if list.HasErrors() {
 		return nil, list
 	}
+	now := clockOf(o.Settings.Clock)
+	crew, more := OpenCrew(&o.Settings.Settings, bundles, now())
+	if o.People != nil {
+		crew, more = ParseCrew(&o.Settings.Settings, *o.People, bundles, now())
+	}
+	if o.Content != nil { // Check said it already otherwise
+		list = append(list, more...)
+	}
+	if more.HasErrors() {
+		return nil, list
+	}
 	d := &Daemon{
-		opts: o, log: o.Log, bundles: bundles, now: clockOf(o.Settings.Clock),
+		opts: o, log: o.Log, bundles: bundles, now: now,
 		registry: prometheus.NewRegistry(), ready: make(chan struct{}),
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
+	d.takeCrew(crew)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.metrics = newMetrics(d.registry)
 	var sites []string
@@ -274,6 +299,7 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 			return err
 		}
 	}
+	d.greetCrew(ctx)
 
 	if err := d.openInflux(); err != nil {
 		return err
@@ -299,7 +325,7 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 		return err
 	}
 	d.writers[site] = w
-	if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
+	if err := d.configs.adopt(ctx, b, w); err != nil {
 		return err
 	}
 	d.configs.enforce(b)

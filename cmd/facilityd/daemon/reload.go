@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Reload reads site files, profiles and rules again. Everything is checked
+// Reload reads site files, profiles, rules and the people file again. Everything is checked
 // before anything is replaced: on an error the old configuration goes on, and
 // the error is shown in the log, on the board and as a metric. Other settings
 // take effect at the next start.
@@ -44,6 +44,10 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err := list.Err(); err != nil {
 		return err
 	}
+	crew, list := OpenCrew(&settings.Settings, bundles, d.now())
+	if err := list.Err(); err != nil {
+		return err
+	}
 	for _, b := range bundles {
 		if d.chains[b.Site.ID] == nil {
 			return fmt.Errorf("site %s is new: start facilityd again to take it in", b.Site.ID)
@@ -55,7 +59,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		if d.configs.current(b.Site.ID).Hash == b.Hash {
 			continue
 		}
-		if err := d.configs.adopt(ctx, b, w.Epoch()); err != nil {
+		if err := d.configs.adopt(ctx, b, w); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -67,6 +71,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		d.configs.enforce(b)
 		changed++
 	}
+	d.takeCrew(crew)
 	d.log.Info("configuration reloaded", "sites_changed", changed)
 	return d.inbound.refilter(d)
 }

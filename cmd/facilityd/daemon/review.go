@@ -6,9 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/facilityd/facilityd/configs"
 	"github.com/facilityd/facilityd/configs/templates"
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/board"
+	"github.com/facilityd/facilityd/ticketing/calendar"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
 
@@ -33,10 +35,29 @@ func (d *Daemon) loadTemplates() error {
 
 func (d *Daemon) template(faultClass string) *ticketing.Template { return d.templates[faultClass] }
 
+// policy is how long the orders of a site may take, by the configuration in force.
+func (d *Daemon) policy(site string) *ticketing.Policy {
+	if b := d.configs.current(site); b != nil {
+		return b.SLA
+	}
+	p := ticketing.DefaultPolicy() // of a site that is configured no more
+	return &p
+}
+
+// calendar is when the people of a site work, by the configuration in force.
+func (d *Daemon) calendar(site string) *calendar.Calendar {
+	if b := d.configs.current(site); b != nil {
+		return b.Calendar
+	}
+	return calendar.Always()
+}
+
 // reviewOrders lets time pass over the orders of a site that are done: telemetry
 // confirms the repair, or it does not.
 func (d *Daemon) reviewOrders(ctx context.Context, c *chain) error {
+	var counted *configs.Bundle // by which the deadlines were counted last
 	for {
+		counted = d.warnOfDeadlines(ctx, c, counted)
 		estate := d.Devices(c.site)
 		_, err := d.orders.Review(ctx, c.site, c.keeper.epoch, d.Now(), store.Reviewer{
 			Template: d.template, SignOff: signOff,
@@ -56,6 +77,24 @@ func (d *Daemon) reviewOrders(ctx context.Context, c *chain) error {
 		case <-time.After(reviewEvery):
 		}
 	}
+}
+
+// warnOfDeadlines writes the warnings that are due, by the deadlines and the
+// calendar in force; when these are others than before, every order is looked at.
+func (d *Daemon) warnOfDeadlines(ctx context.Context, c *chain, counted *configs.Bundle) *configs.Bundle {
+	now := d.configs.current(c.site)
+	var err error
+	if now != counted {
+		err = d.orders.DeadlinesChanged(ctx, c.site)
+	}
+	if err == nil {
+		_, err = d.orders.Warn(ctx, c.site, c.keeper.epoch, d.Now(), now.SLA, now.Calendar)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrFenced) { // the chain says that it is fenced
+		d.log.Warn("deadlines are not watched at the moment", "site", c.site, "error", err)
+		return counted
+	}
+	return now
 }
 
 // observe says what telemetry tells of an order's asset: known when every device

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,6 +20,13 @@ func (d *Daemon) watch(ctx context.Context) error {
 	dirs := map[string]bool{}
 	for _, file := range s.Sites {
 		dirs[filepath.Dir(file)] = true
+	}
+	for _, b := range d.bundles {
+		for _, f := range b.Content.Used {
+			if !strings.HasPrefix(f.Name, "shipped/") {
+				dirs[filepath.Dir(f.Name)] = true
+			}
+		}
 	}
 	for _, dir := range []string{s.Profiles.Dir, s.Rules.Dir} {
 		if dir != "" {

@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,14 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
 	"github.com/facilityd/facilityd/configs"
-	"github.com/facilityd/facilityd/devices"
-	"github.com/facilityd/facilityd/devices/journal"
-	"github.com/facilityd/facilityd/devices/profile"
 	"github.com/facilityd/facilityd/rules"
-
-	shippedprofiles "github.com/facilityd/facilityd/configs/profiles"
-	shippedrules "github.com/facilityd/facilityd/configs/rules"
 )
 
 // arrival is one message of a numbered load, by device and number.
@@ -53,65 +46,36 @@ var (
 )
 
 // replay reads a journal that no daemon has open from its beginning, through a
-// decoder and an engine that know nothing, with the configuration of the settings
-// file.
+// decoder and an engine that know nothing, with the configurations that it names.
 func replay(t *testing.T, settingsFile, dataDir, site string) *replayed {
 	t.Helper()
 	settings, list := configs.LoadSettings(settingsFile, nil, nil)
 	if list.HasErrors() {
 		t.Fatal(list)
 	}
-	contents, list := configs.ReadContents(&settings.Settings, configs.Shipped{Profiles: shippedprofiles.FS, Rules: shippedrules.FS})
-	if list.HasErrors() {
-		t.Fatal(list)
-	}
-	bundle, list := configs.Compile(contents[0])
-	if list.HasErrors() {
-		t.Fatal(list)
-	}
-	j, err := journal.Open(journal.Config{Dir: filepath.Join(dataDir, "journal"), Reserve: -1, Log: slog.New(slog.DiscardHandler)})
+	settings.Data = dataDir
+	past, closePast, err := daemon.OpenPast(&settings.Settings, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := j.Close(); err != nil {
+		if err := closePast(); err != nil {
 			t.Error(err)
 		}
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	first, last, _, err := j.Bounds(ctx, site)
-	if err != nil {
-		t.Fatal(err)
+	if extent, err := past.Extent(ctx, site); err != nil || !extent.Whole() {
+		t.Fatalf("the journal holds %+v: %v", extent, err)
 	}
-	if first > 1 {
-		t.Fatalf("the journal begins at %d", first)
-	}
-	reader, err := j.Read(ctx, site, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-
-	registry := devices.NewRegistry()
-	decoder := profile.NewDecoder(bundle.Profiles, bundle.Site, registry)
-	engine := rules.NewEngine(bundle.Rules, bundle.Site, registry)
 	out := &replayed{readings: make(map[string]int)}
-	var batch profile.Batch
-	for seq := uint64(0); seq < last; {
-		rec, err := reader.Next(ctx)
-		if err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("the journal ends at %d of %d", seq, last)
-			}
-			t.Fatal(err)
-		}
-		seq = rec.Seq
+	err = past.Replay(ctx, daemon.Stretch{Site: site}, func(at *daemon.Judged) error {
+		rec := at.Record
 		for i := range rec.Messages {
 			m := &rec.Messages[i]
 			device, number := deviceOf.FindStringSubmatch(m.Topic), seqOf.FindSubmatch(m.Payload)
 			if device == nil || number == nil {
-				t.Fatalf("record %d holds a message of nobody: %s %s", seq, m.Topic, m.Payload)
+				t.Fatalf("record %d holds a message of nobody: %s %s", rec.Seq, m.Topic, m.Payload)
 			}
 			n, _ := strconv.Atoi(string(number[1]))
 			a := arrival{device[1], n}
@@ -120,25 +84,15 @@ func replay(t *testing.T, settingsFile, dataDir, site string) *replayed {
 				out.decoded = append(out.decoded, a)
 			}
 		}
-		if rec.Kind == devices.ConfigVersion {
-			if rec.Config != bundle.Hash {
-				t.Fatalf("record %d puts configuration %s in force, the files are %s", seq, rec.Config, bundle.Hash)
-			}
-			next := profile.NewDecoder(bundle.Profiles, bundle.Site, registry)
-			if err := next.Restore(decoder.AppendState(nil)); err != nil {
-				t.Fatal(err)
-			}
-			decoder = next
-			out.transitions = append(out.transitions, slices.Clone(engine.Swap(rec, bundle.Rules, bundle.Site))...)
-			continue
-		}
-		batch.Reset()
-		decoder.Decode(rec, &batch)
-		for i := range batch.Readings {
-			p := batch.Readings[i].Point
+		for i := range at.Readings {
+			p := at.Readings[i].Point
 			out.readings[p.Device.Class+" "+p.Name]++
 		}
-		out.transitions = append(out.transitions, slices.Clone(engine.Apply(rec, batch.Readings))...)
+		out.transitions = append(out.transitions, slices.Clone(at.Steps)...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -28,10 +28,21 @@ func (p Pos) Error(file, message, hint string) diag.Diagnostic {
 	return diag.Diagnostic{File: file, Line: p.Line, Column: p.Column, Message: message, Hint: hint}
 }
 
+// Pairs are a mapping of texts to texts in the order of the file, for keys that
+// are values themselves, such as dates.
+type Pairs []Pair
+
+// A Pair is one line of a mapping, with the places of both its sides.
+type Pair struct {
+	Key, Value     string
+	KeyPos, ValPos Pos
+}
+
 var (
-	posType  = reflect.TypeFor[Pos]()
-	nodeType = reflect.TypeFor[*yaml.Node]()
-	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	pairsType = reflect.TypeFor[Pairs]()
+	posType   = reflect.TypeFor[Pos]()
+	nodeType  = reflect.TypeFor[*yaml.Node]()
+	textType  = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // Decode reads one YAML document into the struct that into points to. Fields
@@ -74,6 +85,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if v.Type() == nodeType {
 		v.Set(reflect.ValueOf(n))
+		return
+	}
+	if v.Type() == pairsType {
+		d.pairs(n, v, path)
 		return
 	}
 	// A struct that also reads text may be written short (as text) or in full.
@@ -177,6 +192,29 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 		out.SetMapIndex(name, item)
 	}
 	v.Set(out)
+}
+
+func (d *decoder) pairs(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.add(n, "write one a line, as key: value", "%s must be a mapping of texts to texts", named(path))
+		return
+	}
+	seen := make(map[string]bool)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, c := n.Content[i], n.Content[i+1]
+		if c.Kind == yaml.AliasNode {
+			c = c.Alias
+		}
+		switch {
+		case seen[k.Value]:
+			d.add(k, "keep one of them", "%q is given twice%s", k.Value, in(path))
+		case c.Kind != yaml.ScalarNode:
+			d.add(c, "", "%s must be a single value", join(path, k.Value))
+		default:
+			v.Set(reflect.Append(v, reflect.ValueOf(Pair{k.Value, c.Value, Pos{k.Line, k.Column}, Pos{c.Line, c.Column}})))
+		}
+		seen[k.Value] = true
+	}
 }
 
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {

@@ -89,6 +89,7 @@ var cases = []struct {
 	{"what rules must know is queued with its cause", (*env).facts},
 	{"a fault that returns within the warranty re-opens its order", (*env).warranty},
 	{"time confirms a repair and closes the order, and the warranty re-opens it", (*env).review},
+	{"time warns of a deadline once", (*env).deadlines},
 	{"a fault that comes three times in 30 days is a problem", (*env).problems},
 	{"merging moves the open episodes", (*env).merge},
 	{"PAINS 20: lists page without gaps and open items are never hidden by a time filter", (*env).pages},
