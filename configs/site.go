@@ -54,6 +54,7 @@ type deviceEntry struct {
 	Class     string   `yaml:"class"`
 	TimeZone  string   `yaml:"time_zone"`
 	Interval  Duration `yaml:"interval"`
+	Lateness  Duration `yaml:"lateness"`
 	Simulated bool     `yaml:"simulated"`
 }
 
@@ -176,7 +177,10 @@ func parseSite(file string, data []byte, used []File) (*devices.Site, *ticketing
 		}
 		spec := devices.DeviceSpec{
 			ID: d.ID, Asset: d.Asset, Profile: d.Profile, Class: d.Class,
-			Interval: time.Duration(d.Interval), Simulated: d.Simulated || f.Simulated,
+			Interval: time.Duration(d.Interval), Lateness: time.Duration(d.Lateness), Simulated: d.Simulated || f.Simulated,
+		}
+		if l := int64(d.Lateness); l < 0 || l > devices.MaxLateness {
+			bad(at(d.Pos, "devices[%d].lateness", i), fmt.Sprintf("lateness of device %s is %v", d.ID, time.Duration(l)), "at most 1h; what comes later is evaluated at its own time all the same")
 		}
 		if d.TimeZone != "" {
 			spec.TimeZone = zone(d.TimeZone, at(d.Pos, "devices[%d].time_zone", i), bad)

@@ -54,3 +54,14 @@ func FuzzParseSite(f *testing.F) {
 	f.Add([]byte("site: x\nsla:\n  use: [own.yaml]\n  P2: {accept: 4h, arrive: 1h, done: 1d, working: true, pauses: false, silence: 1w}\n  max_pause: {parts: 7d}\n"))
 	f.Fuzz(func(_ *testing.T, data []byte) { ParseSite("s.yaml", data, File{"own.yaml", data}) })
 }
+
+func TestLatenessIsReadAndBounded(t *testing.T) {
+	site, list := ParseSite("s.yaml", []byte("site: x\ndevices: [{id: d, lateness: 90s}]"))
+	if len(list) > 0 || site.Devices[0].Lateness.Seconds() != 90 {
+		t.Errorf("%v %+v", list, site.Devices)
+	}
+	_, list = ParseSite("s.yaml", []byte("site: x\ndevices: [{id: d, lateness: 2h}]"))
+	if err := list.Err(); err == nil || !strings.Contains(err.Error(), "s.yaml:2:29: error: lateness of device d is 2h0m0s (at most 1h") {
+		t.Error(err)
+	}
+}

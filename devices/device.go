@@ -1,5 +1,7 @@
 package devices
 
+import "time"
+
 // Kind says what the values of a point are.
 type Kind uint8
 
@@ -55,10 +57,17 @@ type Device struct {
 	// Silence is the profile's own limit in nanoseconds after which a device
 	// without a message is silent; 0 leaves it to the rules (a multiple of
 	// Interval).
-	Silence   int64
+	Silence int64
+	// Lateness is how long after its own time, in nanoseconds, a reading may arrive
+	// and still be waited for; 0 waits for nobody. It is at most MaxLateness.
+	Lateness  int64
 	Simulated bool // marked all the way to the work order
 	Points    []*Point
 }
+
+// MaxLateness is as long as one may wait for stragglers. What comes later still is
+// evaluated at its own time when it is newer than what its point had.
+const MaxLateness = int64(time.Hour)
 
 // Point returns the device's point of that name, or nil.
 func (d *Device) Point(name string) *Point {

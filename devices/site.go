@@ -69,6 +69,7 @@ type DeviceSpec struct {
 	Class     string // "" = the profile's class
 	TimeZone  *time.Location
 	Interval  time.Duration
+	Lateness  time.Duration // 0 = the profile's
 	Simulated bool
 }
 

@@ -52,6 +52,8 @@ func (e *Engine) join(d *deviceState, id string) {
 	k, _ := slices.BinarySearchFunc(a.devices, d.dev.ID, func(d *deviceState, id string) int { return cmp.Compare(d.dev.ID, id) })
 	a.devices = slices.Insert(a.devices, k, d)
 	e.describe(a)
+	e.giveHeld(a, d.moving)
+	d.moving = nil
 	e.setStale(a)
 }
 
@@ -77,6 +79,7 @@ func (e *Engine) describe(a *assetState) {
 		}
 		a.simulated = a.simulated || d.dev.Simulated
 	}
+	a.setWait()
 }
 
 func (e *Engine) setStale(a *assetState) {
@@ -224,6 +227,7 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 			e.settle(a, fc, nil, e.now, CauseRetired)
 		}
 	}
+	e.release()
 	e.runGrid()
 	return e.out
 }
@@ -237,6 +241,7 @@ func (a *assetState) has(r *Rule, d *deviceState, lane uint8) bool {
 // leave takes a device off its asset.
 func (e *Engine) leave(d *deviceState) {
 	a := d.asset
+	d.moving = a.takeHeld(d)
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
 		p := &e.points[idx]

@@ -22,8 +22,10 @@ type assetState struct {
 	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
-	stale     bool // its points changed: instances are to be made anew
-	watchers  int  // detectors, which share its budget of orders
+	stale     bool   // its points changed: instances are to be made anew
+	watchers  int    // detectors, which share its budget of orders
+	wait      int64  // how long it waits for stragglers
+	held      []held // readings that wait, by time
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance

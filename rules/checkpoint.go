@@ -204,6 +204,7 @@ func (e *Engine) writeAsset(w *writer, a *assetState) {
 		w.ints(c.opened[:]...)
 	}
 	a.writeSuppressed(w)
+	a.writeHeld(w)
 	w.uint(uint64(len(a.instances) + len(a.orphans)))
 	for _, i := range a.instances {
 		i.write(w)
@@ -219,9 +220,9 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 	w.string(v.Class)
 	w.string(v.Profile)
 	w.string(v.Asset)
-	w.ints(v.Interval, v.Silence)
+	w.ints(v.Interval, v.Silence, v.Lateness)
 	w.bool(v.Simulated)
-	w.ints(d.newest, d.heard, d.heardLive, d.gap)
+	w.ints(d.newest, d.clock, d.clockLive, d.heard, d.heardLive, d.gap)
 	w.int(int64(d.conn))
 	w.bool(d.timed)
 	w.uint(uint64(len(d.points)))
@@ -426,6 +427,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 		}
 	}
 	a.readSuppressed(r)
+	e.readHeld(r, a)
 	for range r.count(10) {
 		if !r.bad {
 			e.readInstance(r, a)
@@ -434,7 +436,7 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 }
 
 func (e *Engine) readDevice(r *cursor, a *assetState) {
-	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Simulated: r.bool()}
+	v := devices.Device{ID: r.string(), Class: r.string(), Profile: r.string(), Asset: r.string(), Interval: r.time(), Silence: r.time(), Lateness: r.time(), Simulated: r.bool()}
 	if r.bad || v.ID == "" {
 		r.fail()
 		return
@@ -444,7 +446,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		dev = e.reg.Add(v)
 	}
 	d := e.deviceOn(dev, a)
-	d.newest, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time()
+	d.newest, d.clock, d.clockLive, d.heard, d.heardLive, d.gap = r.time(), r.time(), r.time(), r.time(), r.time(), r.time()
 	d.conn = int32(r.int())
 	if d.conn < -1 || int(d.conn) >= len(e.conns) {
 		r.fail()

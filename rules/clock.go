@@ -101,13 +101,13 @@ func (e *Engine) backlog(i int32, t int64) {
 // nobody listens.
 func (e *Engine) timeOf(d *deviceState) int64 {
 	if d.conn < 0 {
-		return d.newest
+		return d.clock
 	}
-	passed := e.conns[d.conn].live - d.heardLive
+	passed := e.conns[d.conn].live - d.clockLive
 	if d.timed {
 		passed = max(0, passed-int64(e.timing.Slack))
 	}
-	return d.newest + passed
+	return d.clock + passed
 }
 
 // instanceTime is the time up to which an instance may be moved without a reading.
@@ -117,7 +117,7 @@ func (e *Engine) instanceTime(i *instance) int64 {
 	}
 	t := int64(never)
 	for _, d := range i.devs {
-		t = min(t, e.timeOf(d))
+		t = min(t, e.until(d))
 	}
 	if t == never {
 		return i.t
@@ -200,6 +200,9 @@ func (e *Engine) schedule(i *instance) {
 // runGrid takes the steps that are due by the clock, second by second.
 func (e *Engine) runGrid() {
 	grid := e.now / second * second
+	if grid > e.grid && len(e.late) > 0 {
+		e.release()
+	}
 	if grid > e.grid && len(e.freed) > 0 {
 		defer e.endReprieves() // those that clear in this second have cleared
 	}

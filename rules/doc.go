@@ -47,7 +47,8 @@
 // is down and for a grace after ([Timing]). So a restart, a backlog and a device
 // clock that is wrong change no episode. A sampled value is waited for one and a
 // half intervals before the clock goes ahead; a state that is told on change is
-// not.
+// not. Where a device declares a lateness, its asset is evaluated so much later,
+// in the order of reading times, and the order of arrival does not matter.
 //
 // # Speed
 //

@@ -47,6 +47,11 @@ type Engine struct {
 	stats  Stats
 	rebind []*assetState
 	freed  []*assetState // with a reprieve, by id
+	late   []*assetState // on which readings wait, by id
+	// releasing readings whose device was heard when they arrived; scratch holds
+	// them.
+	releasing bool
+	scratch   []devices.Reading
 
 	written    [Chunks]uint64 // position at which a chunk was last written
 	chunkDirty [Chunks]bool
@@ -112,11 +117,12 @@ func (e *Engine) Apply(rec *devices.Record, readings []devices.Reading) []Transi
 	case devices.FactRecord:
 		e.fact(rec.Fact)
 		e.bindStale(true)
+		e.release() // a device may have moved to an asset that waits for nobody
 	}
 	if len(readings) > 0 {
 		conn := e.delivering(rec)
 		for k := 0; k < len(readings); {
-			k += e.moment(readings[k:], conn)
+			k += e.take(readings[k:], conn)
 		}
 	}
 	e.runGrid()
@@ -135,9 +141,26 @@ func (e *Engine) begin(rec *devices.Record) {
 	e.tick(rec.Time)
 }
 
+// take takes the next readings of one device, and returns how many they were.
+// Where the asset waits for stragglers they are evaluated later.
+func (e *Engine) take(rs []devices.Reading, conn int32) int {
+	d := e.device(rs[0].Point.Device)
+	if d.wait == 0 {
+		return e.moment(d, rs, conn)
+	}
+	if rs[0].Flags&(devices.Historical|devices.RetainedMessage) != 0 {
+		return e.moment(d, rs[:1], conn)
+	}
+	e.hold(d, &rs[0], conn)
+	if len(rs) == 1 || rs[1].Point.Device != d.dev {
+		e.releaseOn(d.asset)
+	}
+	return 1
+}
+
 // moment takes the readings of one device at one time, which are evaluated
 // together, and returns how many they were. An event is a moment of its own.
-func (e *Engine) moment(rs []devices.Reading, conn int32) int {
+func (e *Engine) moment(d *deviceState, rs []devices.Reading, conn int32) int {
 	first := &rs[0]
 	dev := first.Point.Device
 	n := 1
@@ -148,7 +171,6 @@ func (e *Engine) moment(rs []devices.Reading, conn int32) int {
 	}
 	rs = rs[:n]
 	e.stats.Readings += uint64(n)
-	d := e.device(dev)
 	for k := range rs {
 		if idx := rs[k].Point.Index; int(idx) >= len(e.points) || !e.points[idx].bound {
 			e.bindPoint(d, rs[k].Point)
@@ -165,7 +187,7 @@ func (e *Engine) moment(rs []devices.Reading, conn int32) int {
 	for k := range rs {
 		alive = e.store(d, &rs[k], conn) || alive
 	}
-	if alive {
+	if alive && !e.releasing {
 		e.alive(d, conn)
 	}
 	e.evaluate(first.Time)
@@ -206,11 +228,8 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		e.stats.Late++
 		return true
 	}
-	if r.Flags&devices.ReceiveTime == 0 {
-		d.timed = true
-		e.backlog(conn, r.Time)
-	} else {
-		d.timed = false
+	if !e.releasing {
+		e.hear(d, r, conn)
 	}
 	d.observe(r.Time)
 	good := r.Quality == devices.Good && (r.Value == r.Value || r.Point.Kind != devices.Gauge && r.Point.Kind != devices.Counter)
@@ -242,6 +261,16 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 	}
 	return true
+}
+
+// hear books what a reading says about the clock of its device.
+func (e *Engine) hear(d *deviceState, r *devices.Reading, conn int32) {
+	if d.timed = r.Flags&devices.ReceiveTime == 0; d.timed {
+		e.backlog(conn, r.Time)
+	}
+	if r.Time > d.clock {
+		d.clock, d.clockLive = r.Time, e.conns[conn].live
+	}
 }
 
 // available takes what the broker or a gateway says of a device. It is told at
@@ -282,7 +311,9 @@ func (e *Engine) touchDep(a *assetState, x *dependent, v float64) {
 
 // alive books a message of a device.
 func (e *Engine) alive(d *deviceState, conn int32) {
-	d.conn = conn
+	if d.conn != conn {
+		d.conn, d.clockLive = conn, e.conns[conn].live
+	}
 	d.heard, d.heardLive = e.now, e.conns[conn].live
 	if !d.watched {
 		return

@@ -114,6 +114,7 @@ func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 	}
 	if op.lit != nil {
 		if d, ok := parseDuration(op.lit.text); ok && d > 0 {
+			c.rule.window = max(c.rule.window, d)
 			return d, true
 		}
 	}
@@ -134,6 +135,7 @@ func (c *compiler) spanArg(name string, n ast.Node) (func(*evalContext) int64, b
 	}
 	if op.lit != nil {
 		if d, ok := parseDuration(op.lit.text); ok && d > 0 {
+			c.rule.window = max(c.rule.window, d)
 			return func(*evalContext) int64 { return int64(d) }, true
 		}
 	}

@@ -102,7 +102,10 @@ type deviceState struct {
 	dev       *devices.Device
 	asset     *assetState
 	points    []uint32 // indices of its bound points, by point name
-	newest    int64    // newest reading time
+	newest    int64    // newest reading time that was evaluated
+	clock     int64    // newest reading time that arrived
+	clockLive int64    // the connection's live clock when it did
+	wait      int64    // lateness of its asset
 	heard     int64    // journal time of the last message
 	heardLive int64    // the connection's live clock at that time
 	gap       int64    // observed time between readings, peak with a slow decay
@@ -112,6 +115,7 @@ type deviceState struct {
 	timed     bool     // its readings carry their own time
 	silence   []*instance
 	self      []*deviceState // the device alone
+	moving    []held         // what waits, on the way to another asset
 	chunk     int32          // of its asset
 	watched   bool           // a silence rule holds: the next message matters
 }

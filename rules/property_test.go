@@ -80,6 +80,7 @@ type world struct {
 	eng *Engine
 	// ownAssets makes every device its own asset.
 	ownAssets bool
+	lateness  int64 // of every device
 }
 
 func newWorld(set *Set, site *devices.Site) *world {
@@ -98,7 +99,7 @@ func (w *world) readings(list []said) []devices.Reading {
 			if w.ownAssets {
 				spec.asset = spec.id
 			}
-			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval)})
+			d = w.reg.Add(devices.Device{ID: spec.id, Class: spec.class, Asset: spec.asset, Interval: int64(spec.interval), Lateness: w.lateness})
 		}
 		var p *devices.Point
 		if s.point == devices.AvailabilityPoint {

@@ -53,7 +53,8 @@ type Rule struct {
 	silence bool         // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.
 	stateful bool
-	index    int // place in the set
+	index    int           // place in the set
+	window   time.Duration // the longest that its conditions name
 }
 
 // A Threshold is one severity of a rule.

@@ -68,7 +68,7 @@ func (e *Engine) pointView(d *deviceState, idx uint32) PointView {
 	p, st := e.reg.Points()[idx], &e.points[idx]
 	v := PointView{Device: d.dev.ID, Point: p.Name, Role: p.Role, Unit: p.Unit, Kind: p.Kind,
 		Value: finite(st.value), Text: st.text, Quality: st.quality, Time: st.time, Lost: st.lost}
-	v.Stale = st.time != 0 && e.timeOf(d) > st.validTo
+	v.Stale = st.time != 0 && e.timeOf(d)-d.wait > st.validTo
 	v.Usable = st.ok && !v.Stale
 	return v
 }

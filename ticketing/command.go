@@ -152,11 +152,7 @@ func Decide(o *Order, c *Command, t *Template, since func(version int) ([]Entry,
 	}
 	e := &Entry{
 		Version: o.Version + 1, Kind: v.Kind, At: c.At, Arrived: c.Arrived, By: c.By, Via: c.Via,
-		Key: c.EntryKey(), Digest: c.Digest(),
-		Detail: Detail{
-			Text: c.Text, Reason: c.Reason, Code: c.Code, Person: c.Person, Until: c.Until, Into: c.Into,
-			Cleared: c.Cleared, Value: c.Value, Attachment: c.Attachment,
-		},
+		Key: c.EntryKey(), Digest: c.Digest(), Detail: c.detail(),
 	}
 	if e.At.IsZero() {
 		e.At = c.Arrived
@@ -165,6 +161,27 @@ func Decide(o *Order, c *Command, t *Template, since func(version int) ([]Entry,
 		e.Reason = "duplicate"
 	}
 	return e, nil
+}
+
+// detail is what the command says of itself; what belongs to other commands is
+// left out, so that none does more than its name.
+func (c *Command) detail() Detail {
+	d := Detail{Text: c.Text, Reason: c.Reason}
+	switch c.Verb {
+	case DoWait, DoCancel:
+		d.Until = c.Until
+	case DoReassign:
+		d.Person = c.Person
+	case DoMerge:
+		d.Into = c.Into
+	case DoDone:
+		d.Cleared, d.Code = c.Cleared, c.Code
+	case DoMeasure:
+		d.Value = c.Value
+	case DoAttach:
+		d.Attachment = c.Attachment
+	}
+	return d
 }
 
 // EntryKey is the idempotency key in the log: keys of two persons never meet.

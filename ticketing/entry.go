@@ -28,7 +28,7 @@ type Entry struct {
 
 // Detail is what an entry of some kind says beyond who and when.
 type Detail struct {
-	// Of the order that is opened.
+	// Of the order that is opened; asset and fault class also of a consequence.
 	Number     int64  `json:"number,omitempty"`
 	Site       string `json:"site,omitempty"`
 	Asset      string `json:"asset,omitempty"`
@@ -37,7 +37,9 @@ type Detail struct {
 	// Of a step of an episode.
 	Episode  string         `json:"episode,omitempty"`
 	Onset    time.Time      `json:"onset,omitzero"`
-	Holds    bool           `json:"holds,omitempty"` // the condition holds after this step
+	Holds    bool           `json:"holds,omitempty"`   // the condition holds after this step
+	NoData   bool           `json:"no_data,omitempty"` // as far as is known: its inputs are silent
+	Inside   bool           `json:"inside,omitempty"`  // a person may be inside the asset
 	Severity string         `json:"severity,omitempty"`
 	Rule     string         `json:"rule,omitempty"`
 	Cause    rules.Cause    `json:"cause,omitempty"`

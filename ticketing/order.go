@@ -40,6 +40,12 @@ type Order struct {
 	Recent     []time.Time   `json:"recent,omitempty"`    // the newest onsets, one fewer than make a recurrence
 	Recurrent  bool          `json:"recurrent,omitempty"` // the tier was raised because the fault kept coming back
 	Revisits   int           `json:"revisits,omitempty"`
+	// Consequences are the episodes of other assets and fault classes that this
+	// order's fault explains and that hold; Explains counts all that there were.
+	Consequences []Holding `json:"consequences,omitempty"`
+	Explains     int       `json:"explains,omitempty"`
+	Under        string    `json:"under,omitempty"`  // the order whose fault explains this one
+	Inside       bool      `json:"inside,omitempty"` // a person may be inside the asset
 	// What the current visit has, for what its template asks.
 	Photos int  `json:"photos,omitempty"`
 	Signed bool `json:"signed,omitempty"`
@@ -118,6 +124,7 @@ func (o *Order) Apply(e *Entry) error {
 	}
 	o.episode(e)
 	o.visit(e)
+	o.Inside = o.Inside || e.Inside
 	return nil
 }
 
@@ -135,16 +142,37 @@ func (o *Order) episode(e *Entry) {
 	case Severity:
 		o.worsen(e)
 	case NoData, DataBack:
-		for i := range o.Holding {
-			if o.Holding[i].Episode == e.Episode {
-				o.Holding[i].NoData = e.Kind == NoData
+		for _, list := range [][]Holding{o.Holding, o.Consequences} {
+			for i := range list {
+				if list[i].Episode == e.Episode {
+					list[i].NoData = e.Kind == NoData
+				}
 			}
 		}
 	case Cleared:
-		o.Holding = without(o.Holding, e.Episode)
-		if o.State == Done && !o.Holds() {
+		own := len(o.Holding)
+		o.Holding, o.Consequences = without(o.Holding, e.Episode), without(o.Consequences, e.Episode)
+		if own == len(o.Holding) || o.Holds() {
+			break
+		}
+		o.Under = ""
+		if o.State == Done {
 			o.QuietFrom = later(e.At, o.DoneAt)
 		}
+	case Consequence:
+		o.Explains++
+		if e.Holds {
+			o.Consequences = append(slices.Clip(o.Consequences), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
+		}
+	case Released:
+		o.Consequences = without(o.Consequences, e.Episode)
+	case Explained:
+		o.Under = e.Into
+	case OnItsOwn:
+		o.Under = ""
+	case Reopened:
+		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
+		o.worsen(e)
 	}
 }
 
@@ -167,7 +195,7 @@ func (o *Order) join(e *Entry) {
 		o.Onset = e.Onset
 	}
 	if e.Holds {
-		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset})
+		o.Holding = append(slices.Clip(o.Holding), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
 	}
 	o.Recent = append(slices.Clip(o.Recent), e.At)
 	if n := len(o.Recent) - (recurrenceCount - 1); n > 0 {
@@ -237,11 +265,14 @@ func (o *Order) visit(e *Entry) {
 	case Cancel:
 		o.ClosedAt, o.Into = e.At, e.Into
 		if e.Into != "" {
-			o.Holding = nil
+			o.Holding, o.Consequences = nil, nil
 		}
+	case Reopened:
+		o.VisitFrom, o.ClosedAt, o.Into, o.Assignee = e.Arrived, time.Time{}, "", ""
 	case Refuse, Recur:
 		o.Revisits++
 		o.VisitFrom = e.Arrived
+		o.Inside = false
 		o.AcceptedAt, o.ArrivedAt, o.DoneAt, o.VerifiedAt, o.ClosedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 		o.endWatch()
 		o.Assignee, o.Photos, o.Signed, o.Code = "", 0, false, ""

@@ -64,11 +64,15 @@ type Episode struct {
 	Onset      time.Time
 	ActiveAt   time.Time
 	ClearedAt  time.Time // zero while it holds
+	Under      string    // the episode that explains it, "" for none
+	// Consequence says that the order is that of its cause.
+	Consequence bool
 }
 
 // EpisodeFilter chooses episodes; what is empty does not choose.
 type EpisodeFilter struct {
 	Site, Asset, FaultClass, Phase, Order string
+	Consequences                          bool // only what is in the order of its cause
 	Cursor                                string
 	Limit                                 int // 1 to 500; 50 when 0
 }

@@ -17,17 +17,21 @@ const (
 
 // Reasons for which a tier is raised.
 const (
-	reasonSeverity   = "severity"
-	reasonInside     = "person_inside"
-	reasonRecurrence = "recurrence"
+	reasonSeverity    = "severity"
+	reasonInside      = "person_inside"
+	reasonRecurrence  = "recurrence"
+	reasonConsequence = "consequence"
 )
 
 // EpisodeState is what is known of an episode before a step of it arrives.
 type EpisodeState struct {
-	Order   string // id of the order that holds it
-	Phase   rules.Phase
-	Seq     uint64 // newest step known
-	Ordinal uint32
+	Order string // id of the order that holds it
+	// Attached says that the order is that of its cause, not of its own asset and
+	// fault class.
+	Attached bool
+	Phase    rules.Phase
+	Seq      uint64 // newest step known
+	Ordinal  uint32
 }
 
 // Before reports whether the known state is older than a step.
@@ -55,40 +59,54 @@ func StepKey(t *rules.Transition) string {
 // another from o.Version+1. A step that came out of order adds its evidence and
 // never takes the episode back.
 func Receive(o *Order, known *EpisodeState, t *rules.Transition, crit devices.Criticality, number int64, arrived time.Time) []Entry {
-	e := Entry{
-		At: time.Unix(0, t.At).UTC(), Arrived: arrived, Via: "rules", Key: StepKey(t),
-		Detail: Detail{
-			Episode: t.Episode.String(), Onset: time.Unix(0, t.Onset).UTC(), Severity: t.Severity.String(),
-			Rule: t.Rule, Cause: t.Cause, Tier: TierOf(t.Severity, crit), Holds: t.Phase != rules.Cleared,
-		},
-	}
-	if t.Evidence != nil {
-		e.Why = &t.Evidence.Reason
-		if personInside(t.Evidence) {
-			e.Tier, e.Reason = P1, reasonInside
-		}
-	}
+	e := entryOf(o, t, crit, arrived)
 	e.Kind = kindOfStep(o, known, t)
-	e.Version = 1
-	if o != nil {
-		e.Version = o.Version + 1
-	}
 	switch e.Kind {
 	case Opened:
 		e.Number, e.Site, e.Asset, e.FaultClass = number, t.Episode.Site, t.Episode.Asset, t.Episode.FaultClass
 		e.Into, e.Simulated = OrderID(t.Episode), t.Simulated
 		return []Entry{e}
-	case NoData, DataBack, Cleared:
+	case NoData, DataBack, Cleared, Explained, OnItsOwn:
 		e.Tier = 0
+	}
+	if known != nil && known.Attached {
+		e.consequenceOf(t)
+	}
+	if e.Tier == 0 {
+		e.Reason = ""
 		return []Entry{e}
 	}
 	return raised(o, e)
+}
+
+// entryOf is what a step of an episode says, whatever kind of entry it becomes.
+func entryOf(o *Order, t *rules.Transition, crit devices.Criticality, arrived time.Time) Entry {
+	e := Entry{
+		Version: 1, At: time.Unix(0, t.At).UTC(), Arrived: arrived, Via: "rules", Key: StepKey(t),
+		Detail: Detail{
+			Episode: t.Episode.String(), Onset: time.Unix(0, t.Onset).UTC(), Severity: t.Severity.String(),
+			Rule: t.Rule, Cause: t.Cause, Tier: TierOf(t.Severity, crit),
+			Holds: t.Phase != rules.Cleared, NoData: t.Phase == rules.ActiveWithoutData,
+		},
+	}
+	if o != nil {
+		e.Version = o.Version + 1
+	}
+	if t.Evidence != nil {
+		e.Why = &t.Evidence.Reason
+		if PersonInside(t.Evidence) {
+			e.Tier, e.Reason, e.Inside = P1, reasonInside, true
+		}
+	}
+	return e
 }
 
 func kindOfStep(o *Order, known *EpisodeState, t *rules.Transition) Kind {
 	switch {
 	case o == nil:
 		return Opened
+	case known == nil && o.State == Cancelled:
+		return Reopened
 	case known == nil && t.Phase != rules.Cleared && May(o.State, Recur):
 		return Recur
 	case known == nil:
@@ -97,6 +115,10 @@ func kindOfStep(o *Order, known *EpisodeState, t *rules.Transition) Kind {
 		return Severity
 	case t.Phase == rules.Cleared:
 		return Cleared
+	case t.Cause == rules.CauseExplained:
+		return Explained
+	case t.Cause == rules.CauseOnItsOwn:
+		return OnItsOwn
 	case t.Phase == rules.ActiveWithoutData:
 		return NoData
 	case known.Phase == rules.ActiveWithoutData && t.Cause != rules.CauseSeverity:
@@ -119,7 +141,7 @@ func raised(o *Order, e Entry) []Entry {
 	if up := o.Tier.up(); again && !o.Recurrent && up >= P2 && up < want {
 		want, reason = up, reasonRecurrence
 	}
-	if want >= o.Tier || !o.State.Active() && e.Kind != Recur {
+	if want >= o.Tier || !o.State.Active() && e.Kind != Recur && e.Kind != Reopened {
 		return []Entry{e}
 	}
 	return []Entry{e, {

@@ -168,7 +168,7 @@ func (o *Order) Forgotten(p *Policy, now time.Time) bool {
 
 // Milestones are the kinds of entry that [Clocks] looks at; the rest of a log may
 // be left out.
-var Milestones = []Kind{Opened, Raised, Merged, Recur, Refuse, Accept, Arrive, Finish, Wait, Resume, Assigned, Cancel}
+var Milestones = []Kind{Opened, Raised, Merged, Recur, Refuse, Reopened, Accept, Arrive, Finish, Wait, Resume, Assigned, Cancel}
 
 // Next is the clock of the current visit that is due first: the one to show.
 // Paused clocks come last; nil when nothing is waited for.
@@ -226,7 +226,7 @@ func splitVisits(log []Entry) []visit {
 			}
 		}
 		switch e.Kind {
-		case Opened, Recur, Refuse:
+		case Opened, Recur, Refuse, Reopened:
 			out = append(out, visit{from: e.Arrived, tiers: []tierSince{{tier, e.Arrived}}})
 		case Accept, Arrive, Finish, Wait, Resume, Assigned, Cancel:
 			v := &out[len(out)-1]

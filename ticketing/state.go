@@ -58,6 +58,12 @@ const (
 	DataBack Kind = "data_back"
 	Cleared  Kind = "cleared" // the condition of an episode no longer holds
 	Raised   Kind = "raised"  // the tier was raised: Tier, Reason
+	// Common causes: see [Order.GivesWay].
+	Consequence Kind = "consequence" // an episode that this order's fault explains: Asset, FaultClass, Episode
+	Released    Kind = "released"    // a consequence belongs to another order now: Into
+	Explained   Kind = "explained"   // the fault of another order explains this one: Into
+	OnItsOwn    Kind = "on_its_own"  // what explained this fault is over, and it still holds
+	Reopened    Kind = "reopened"    // the same, for an order that was cancelled because of its cause
 	// SLAWarned and SLAMissed are written by the passing of time, once for each
 	// clock and Level: Target, Level, Due.
 	SLAWarned Kind = "sla_warned"
@@ -100,6 +106,7 @@ var Transitions = []Transition{
 	{Refuse, []State{Done, Verified}, Open, true},
 	{Recur, []State{Done, Verified, Closed}, Open, true},
 	{Cancel, working, Cancelled, true},
+	{Reopened, []State{Cancelled}, Open, true},
 	{Merged, living, "", false},
 	{Raised, living, "", true},
 	{SLAWarned, working, "", false},
@@ -112,6 +119,10 @@ var Transitions = []Transition{
 	{NoData, anyState, "", false},
 	{DataBack, anyState, "", false},
 	{Cleared, anyState, "", false},
+	{Consequence, anyState, "", false},
+	{Released, anyState, "", false},
+	{Explained, anyState, "", false},
+	{OnItsOwn, anyState, "", false},
 	{WatchStarted, []State{Done}, "", false},
 	{WatchPaused, []State{Done}, "", false},
 	{WatchResumed, []State{Done}, "", false},

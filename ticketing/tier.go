@@ -75,10 +75,10 @@ func TierOf(sev rules.Severity, crit devices.Criticality) Tier {
 // up is one tier more urgent, at most P1.
 func (t Tier) up() Tier { return max(t-1, P1) }
 
-// personInside reports whether the evidence says that somebody may be inside
+// PersonInside reports whether the evidence says that somebody may be inside
 // the asset while the fault holds: a car with a passenger, or a pressed alarm
 // button. Such an order is P1 whatever its severity (DOMAIN.md, E02 and E05).
-func personInside(ev *rules.Evidence) bool {
+func PersonInside(ev *rules.Evidence) bool {
 	if ev == nil {
 		return false
 	}

@@ -19,10 +19,12 @@ type Observation struct {
 // that the template says, in which its data must be known: unknown is not
 // verified. When it has not gone within that time, the repair has failed.
 // A verified order is closed after signOff, in which the work may be refused.
+// An order whose consequences still hold waits: each of them clears, or turns out
+// to be broken by itself and gets an order of its own.
 func Review(o *Order, v Verification, signOff time.Duration, obs Observation, now time.Time) *Entry {
 	e := &Entry{Version: o.Version + 1, At: now, Arrived: now, Via: "clock", Key: fmt.Sprintf("clock:%s/%d", o.ID, o.Version+1)}
 	switch {
-	case o.State == Verified && now.Sub(o.VerifiedAt) >= signOff:
+	case o.State == Verified && now.Sub(o.VerifiedAt) >= signOff && len(o.Consequences) == 0:
 		e.Kind = Close
 	case o.State != Done:
 		return nil
@@ -38,6 +40,8 @@ func Review(o *Order, v Verification, signOff time.Duration, obs Observation, no
 		e.Kind = WatchStarted
 		e.Value = &Measurement{Name: v.Role, Value: obs.Count}
 	case now.Before(o.WatchUntil(v)) || v.Cycles > 0 && obs.Counted && o.cycles(obs.Count) < float64(v.Cycles):
+		return nil
+	case len(o.Consequences) > 0:
 		return nil
 	default:
 		e.Kind = Verify

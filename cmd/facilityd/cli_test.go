@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,7 +20,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			return os.WriteFile(filepath.Join(env.WorkDir, "flow.csv"), stepOfFlow(), 0o644)
+			return errors.Join(
+				os.WriteFile(filepath.Join(env.WorkDir, "flow.csv"), stepOfFlow(), 0o644),
+				os.WriteFile(filepath.Join(env.WorkDir, "march.csv"), nightOfBearings(), 0o644))
 		},
 	})
 }
@@ -35,6 +38,29 @@ func stepOfFlow() []byte {
 			flow += 6
 		}
 		table = fmt.Appendf(table, "%s,%.3f\n", at.Add(time.Duration(i)*time.Second).Format(time.RFC3339), flow)
+	}
+	return table
+}
+
+// nightOfBearings is a table of two pumps, every ten minutes of five hours: the
+// bearing of the first is warm from 1:00, hot from 2:00 and cool again from 3:00; that
+// of the second is warm from 4:00.
+func nightOfBearings() []byte {
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.FixedZone("CST", 8*3600))
+	table := []byte("time,device,point,value\n")
+	for k := range 31 {
+		first, second := 50, 50
+		switch {
+		case k >= 24:
+			second = 75
+		case k >= 18:
+		case k >= 12:
+			first = 85
+		case k >= 6:
+			first = 75
+		}
+		now := at.Add(time.Duration(k) * 10 * time.Minute).Format(time.RFC3339)
+		table = fmt.Appendf(table, "%s,pump-1,bearing_temp,%d\n%s,pump-2,bearing_temp,%d\n%s,pump-2,bearing_tmp,0\n", now, first, now, second, now)
 	}
 	return table
 }

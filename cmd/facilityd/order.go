@@ -115,19 +115,36 @@ func orderShowCommand() *cobra.Command {
 				return e.Encode(o)
 			}
 			fmt.Fprintf(out, "%s  %s  %s  version %d\n%s: %s\n%s\n\n", o.Number, o.Tier, o.State, o.Version, o.AssetName.EN, o.Title.EN, o.Why.EN)
+			if err := writeConsequences(out, &o); err != nil {
+				return err
+			}
 			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 			for _, e := range o.Log {
 				by := e.By
 				if by == "" {
 					by = "facilityd"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.TrimSpace(e.Reason+" "+e.Text))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.Join(strings.Fields(e.Asset+" "+e.FaultClass+" "+e.Reason+" "+e.Text), " "))
 			}
 			return w.Flush()
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as the API gives it, with all evidence")
 	return cmd
+}
+
+// writeConsequences lists what the order's fault explains.
+func writeConsequences(out io.Writer, o *board.WorkOrderDetail) error {
+	if o.Explains == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "%d consequences, %d of them hold:\n", o.Explains, o.Following)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, c := range o.Consequences {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", c.Asset, c.FaultClass, c.Onset.Local().Format("2006-01-02 15:04"), c.Phase)
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
 }
 
 func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {

@@ -116,7 +116,8 @@ func (d *Decoder) newDevice(r *run, id, class string) (dev *devices.Device, pinn
 	}
 	nd := devices.Device{
 		ID: id, Class: class, Profile: r.profile.ID,
-		Interval: r.profile.interval, Silence: r.profile.silence, Simulated: d.site.Simulated,
+		Interval: r.profile.interval, Silence: r.profile.silence, Lateness: r.profile.lateness,
+		Simulated: d.site.Simulated,
 	}
 	if spec != nil {
 		nd.Asset = spec.Asset
@@ -126,6 +127,9 @@ func (d *Decoder) newDevice(r *run, id, class string) (dev *devices.Device, pinn
 		}
 		if spec.Interval > 0 {
 			nd.Interval = int64(spec.Interval)
+		}
+		if spec.Lateness > 0 {
+			nd.Lateness = int64(spec.Lateness)
 		}
 	}
 	dev = d.reg.Add(nd)

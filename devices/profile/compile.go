@@ -25,6 +25,7 @@ type Profile struct {
 
 	index    int
 	interval int64
+	lateness int64 // the longest of its points
 	silence  int64
 	after    int64 // first believable time
 	future   int64

@@ -84,6 +84,11 @@ func (c *compiler) point(e *entry[PointSpec], part *part, names *scopeNames) *po
 		s.At = e.At
 	}
 	p := &point{key: e.Key, mul: 1, div: 1, historical: s.Historical, required: s.Required}
+	if l := int64(s.Lateness); l < 0 || l > devices.MaxLateness {
+		c.hintf(child(s.At, "lateness"), "at most 1h; what comes later is evaluated at its own time all the same", "a lateness of %v is too long", s.Lateness)
+	}
+	// The readings of a device are evaluated together, so all wait for the latest.
+	c.p.lateness = max(c.p.lateness, int64(s.Lateness))
 	if s.Name != nil {
 		p.name = names.ref(s.Name)
 	}

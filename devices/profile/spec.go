@@ -112,35 +112,36 @@ type ChunkSpec struct {
 
 // PointSpec is one point: where its value is and what is done with it.
 type PointSpec struct {
-	At         *yaml.Node   `json:"-"`
-	Name       *RefSpec     `json:"name,omitempty" jsonschema:"name of the point when the key is not"`
-	Role       string       `json:"role,omitempty" jsonschema:"what it means, a word of the vocabulary; values become the role's unit"`
-	Path       *string      `json:"path,omitempty" jsonschema:"gjson path of the value in the scope"`
-	Value      *RefSpec     `json:"value,omitempty" jsonschema:"reference to the value"`
-	Required   bool         `json:"required,omitempty" jsonschema:"a message without it is an error"`
-	When       WhenSpec     `json:"when,omitempty" jsonschema:"only when this holds"`
-	ValidIf    *RefSpec     `json:"valid_if,omitempty" jsonschema:"path of a flag, or {expr: …}; the reading is bad when it is not true"`
-	Missing    scalars      `json:"missing,omitempty" jsonschema:"values that mean: no value"`
-	Parse      *ParseSpec   `json:"parse,omitempty" jsonschema:"how a text becomes a number"`
-	Type       string       `json:"type,omitempty" jsonschema:"number, string, bool or auto"`
-	Bit        *int         `json:"bit,omitempty" jsonschema:"one bit of a whole number as true or false"`
-	Bits       string       `json:"bits,omitempty" jsonschema:"bits first..last of a whole number"`
-	Token      string       `json:"token,omitempty" jsonschema:"true when this word is in a list of words"`
-	Bool       *BoolSpec    `json:"bool,omitempty" jsonschema:"values that are true and that are false"`
-	Enum       *EnumSpec    `json:"enum,omitempty" jsonschema:"label, true, false or a number for each value"`
-	Expr       string       `json:"expr,omitempty" jsonschema:"expression that gives the value"`
-	Scale      *ScaleSpec   `json:"scale,omitempty" jsonschema:"factor: a number or an expression"`
-	Offset     float64      `json:"offset,omitempty" jsonschema:"added after scale"`
-	Unit       *UnitSpec    `json:"unit,omitempty" jsonschema:"unit of the value in the message"`
-	As         string       `json:"as,omitempty" jsonschema:"unit of the readings"`
-	Range      []float64    `json:"range,omitempty" jsonschema:"smallest and largest possible value, in the unit of the readings"`
-	Kind       string       `json:"kind,omitempty" jsonschema:"gauge, counter, state, event or text"`
-	Counter    *CounterSpec `json:"counter,omitempty" jsonschema:"how a counter counts"`
-	ID         []RefSpec    `json:"id,omitempty" jsonschema:"what identifies an event, so that a repeated delivery is one event"`
-	Quality    *QualityOf   `json:"quality,omitempty" jsonschema:"quality that the message states about this value"`
-	Time       TimeSpecs    `json:"time,omitempty" jsonschema:"time candidates of this point"`
-	Historical bool         `json:"historical,omitempty" jsonschema:"a record of the past"`
-	Privacy    string       `json:"privacy,omitempty" jsonschema:"drop or hash personal data"`
+	At         *yaml.Node    `json:"-"`
+	Name       *RefSpec      `json:"name,omitempty" jsonschema:"name of the point when the key is not"`
+	Role       string        `json:"role,omitempty" jsonschema:"what it means, a word of the vocabulary; values become the role's unit"`
+	Path       *string       `json:"path,omitempty" jsonschema:"gjson path of the value in the scope"`
+	Value      *RefSpec      `json:"value,omitempty" jsonschema:"reference to the value"`
+	Required   bool          `json:"required,omitempty" jsonschema:"a message without it is an error"`
+	When       WhenSpec      `json:"when,omitempty" jsonschema:"only when this holds"`
+	ValidIf    *RefSpec      `json:"valid_if,omitempty" jsonschema:"path of a flag, or {expr: …}; the reading is bad when it is not true"`
+	Missing    scalars       `json:"missing,omitempty" jsonschema:"values that mean: no value"`
+	Parse      *ParseSpec    `json:"parse,omitempty" jsonschema:"how a text becomes a number"`
+	Type       string        `json:"type,omitempty" jsonschema:"number, string, bool or auto"`
+	Bit        *int          `json:"bit,omitempty" jsonschema:"one bit of a whole number as true or false"`
+	Bits       string        `json:"bits,omitempty" jsonschema:"bits first..last of a whole number"`
+	Token      string        `json:"token,omitempty" jsonschema:"true when this word is in a list of words"`
+	Bool       *BoolSpec     `json:"bool,omitempty" jsonschema:"values that are true and that are false"`
+	Enum       *EnumSpec     `json:"enum,omitempty" jsonschema:"label, true, false or a number for each value"`
+	Expr       string        `json:"expr,omitempty" jsonschema:"expression that gives the value"`
+	Scale      *ScaleSpec    `json:"scale,omitempty" jsonschema:"factor: a number or an expression"`
+	Offset     float64       `json:"offset,omitempty" jsonschema:"added after scale"`
+	Unit       *UnitSpec     `json:"unit,omitempty" jsonschema:"unit of the value in the message"`
+	As         string        `json:"as,omitempty" jsonschema:"unit of the readings"`
+	Range      []float64     `json:"range,omitempty" jsonschema:"smallest and largest possible value, in the unit of the readings"`
+	Kind       string        `json:"kind,omitempty" jsonschema:"gauge, counter, state, event or text"`
+	Counter    *CounterSpec  `json:"counter,omitempty" jsonschema:"how a counter counts"`
+	ID         []RefSpec     `json:"id,omitempty" jsonschema:"what identifies an event, so that a repeated delivery is one event"`
+	Quality    *QualityOf    `json:"quality,omitempty" jsonschema:"quality that the message states about this value"`
+	Time       TimeSpecs     `json:"time,omitempty" jsonschema:"time candidates of this point"`
+	Lateness   time.Duration `json:"lateness,omitempty" jsonschema:"how long after its own time it may arrive and still be waited for, 1h at most"`
+	Historical bool          `json:"historical,omitempty" jsonschema:"a record of the past"`
+	Privacy    string        `json:"privacy,omitempty" jsonschema:"drop or hash personal data"`
 }
 
 // CounterSpec says how a counter counts.

@@ -167,7 +167,7 @@ func (d *Decoder) refresh(nd *devices.Device) *Profile {
 		p = d.set.Profile(name)
 	}
 	if p != nil {
-		nd.Profile, nd.Interval, nd.Silence = p.ID, p.interval, p.silence
+		nd.Profile, nd.Interval, nd.Silence, nd.Lateness = p.ID, p.interval, p.silence, p.lateness
 	}
 	spec := d.spec(nd.ID)
 	if spec == nil {
@@ -182,6 +182,9 @@ func (d *Decoder) refresh(nd *devices.Device) *Profile {
 	if spec.Interval > 0 {
 		nd.Interval = int64(spec.Interval)
 	}
+	if spec.Lateness > 0 {
+		nd.Lateness = int64(spec.Lateness)
+	}
 	return p
 }
 
@@ -193,7 +196,7 @@ func (s *stateReader) device(d *Decoder) {
 	p := d.refresh(&nd)
 	dev := d.reg.Add(nd)
 	// The registry may be that of the decoder before this one.
-	dev.Class, dev.Asset, dev.Profile, dev.Interval, dev.Silence = nd.Class, cmp.Or(nd.Asset, nd.ID), nd.Profile, nd.Interval, nd.Silence
+	dev.Class, dev.Asset, dev.Profile, dev.Interval, dev.Silence, dev.Lateness = nd.Class, cmp.Or(nd.Asset, nd.ID), nd.Profile, nd.Interval, nd.Silence, nd.Lateness
 	st := d.state(dev)
 	st.profile = p
 	if spec := d.spec(nd.ID); spec != nil {

@@ -135,12 +135,32 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Log: viewLog(log), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	consequences, err := b.consequences(ctx, o)
+	if err != nil {
+		return nil, b.apiError(err)
+	}
+	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences, Log: viewLog(log), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	for i, e := range evidence {
 		out.Evidence[i] = Evidence(e)
 	}
 	b.withClocks(&out, o, log)
 	return &orderOutput[WorkOrderDetail]{ETag: etag(o.Version), Body: out}, nil
+}
+
+// consequences are the episodes that an order's fault explains, the newest first.
+func (b *Board) consequences(ctx context.Context, o *ticketing.Order) ([]Episode, error) {
+	if o.Explains == 0 {
+		return nil, nil
+	}
+	page, err := b.cfg.Orders.Episodes(ctx, ticketing.EpisodeFilter{Order: o.ID, Consequences: true, Limit: 500})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Episode, len(page.Items))
+	for i := range page.Items {
+		out[i] = viewEpisode(&page.Items[i])
+	}
+	return out, nil
 }
 
 type episodesInput struct {
@@ -150,11 +170,12 @@ type episodesInput struct {
 	FaultClass string `query:"fault_class"`
 	Phase      string `query:"phase" enum:"active,active_without_data,cleared"`
 	WorkOrder  string `query:"work_order" doc:"Id of the order that holds them"`
+	Followers  bool   `query:"consequences" doc:"Only those that are in the order of their cause"`
 }
 
 func (b *Board) apiEpisodes(ctx context.Context, in *episodesInput) (*output[List[Episode]], error) {
 	page, err := b.cfg.Orders.Episodes(ctx, ticketing.EpisodeFilter{
-		Site: in.Site, Asset: in.Asset, FaultClass: in.FaultClass, Phase: in.Phase, Order: in.WorkOrder, Cursor: in.Cursor, Limit: in.Limit,
+		Site: in.Site, Asset: in.Asset, FaultClass: in.FaultClass, Phase: in.Phase, Order: in.WorkOrder, Consequences: in.Followers, Cursor: in.Cursor, Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, b.apiError(err)

@@ -43,24 +43,36 @@ func (b *Board) apiChart(ctx context.Context, in *chartInput) (*chartOutput, err
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	evidence, err := b.cfg.Orders.Evidence(ctx, o.ID, 100)
+	ev, err := b.charted(ctx, o, in.Version)
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	var svg []byte
-	for i := range evidence {
-		if in.Version == 0 && len(evidence[i].Series) > 0 || in.Version == evidence[i].Version {
-			svg, err = b.drawChart(o, &evidence[i], in.Lang, true)
-			break
-		}
-	}
-	if svg == nil && err == nil {
-		svg, err = b.drawChart(o, &ticketing.Evidence{}, in.Lang, true)
-	}
+	svg, err := b.drawChart(o, ev, in.Lang, true)
 	if err != nil {
 		return nil, b.apiError(err)
 	}
 	return &chartOutput{ContentType: "image/svg+xml", Policy: "default-src 'none'; style-src 'unsafe-inline'", Body: svg}, nil
+}
+
+// charted is the evidence of a log entry, or the newest that has readings to draw.
+func (b *Board) charted(ctx context.Context, o *ticketing.Order, version int) (*ticketing.Evidence, error) {
+	if version != 0 {
+		ev, err := b.cfg.Orders.EvidenceAt(ctx, o.ID, version)
+		if ev != nil || err != nil {
+			return ev, err
+		}
+		return &ticketing.Evidence{}, nil
+	}
+	list, err := b.cfg.Orders.Evidence(ctx, o.ID, 100)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if len(list[i].Series) > 0 {
+			return &list[i], nil
+		}
+	}
+	return &ticketing.Evidence{}, nil
 }
 
 // drawChart draws one piece of evidence, for a page or as a file of its own.

@@ -2,18 +2,19 @@ package board
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
 type figuresInput struct {
 	SiteInput
-	From time.Time `query:"from" required:"true" doc:"Orders opened at or after"`
-	To   time.Time `query:"to" required:"true" doc:"Orders opened before"`
+	From string `query:"from" required:"true" doc:"Orders opened at or after: a day such as 2026-02-01, which begins at each site's own midnight, or an RFC 3339 time"`
+	To   string `query:"to" required:"true" doc:"Orders opened before: a day, or an RFC 3339 time"`
 }
 
 func (b *Board) registerFigures(api huma.API) {
@@ -38,14 +39,24 @@ func (b *Board) apiProblems(ctx context.Context, in *SiteInput) (*output[List[Pr
 }
 
 func (b *Board) apiFigures(ctx context.Context, in *figuresInput) (*output[ticketing.Figures], error) {
-	if !in.To.After(in.From) {
+	from, err := parseMoment(in.From)
+	to, err2 := parseMoment(in.To)
+	if err != nil || err2 != nil {
+		return nil, huma.Error422UnprocessableEntity("from and to are days such as 2026-02-01, or RFC 3339 times")
+	}
+	if !to.at.After(from.at) {
 		return nil, huma.Error422UnprocessableEntity("to is not after from")
 	}
-	var tally ticketing.Tally
-	now := b.cfg.Now()
-	f := ticketing.Filter{Site: in.Site, From: in.From, To: in.To}
-	if err := tally.Count(ctx, b.cfg.Orders, f, b.cfg.Policy, b.cfg.Calendar, now); err != nil {
+	if sites := b.sites(); in.Site != "" && sites.byID[in.Site] == nil {
+		var known []string
+		for _, s := range sites.order {
+			known = append(known, s.ID)
+		}
+		return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("there is no site %q (%s)", in.Site, diag.DidYouMean(in.Site, known)))
+	}
+	f, err := b.figures(ctx, in.Site, from, to)
+	if err != nil {
 		return nil, b.apiError(err)
 	}
-	return &output[ticketing.Figures]{tally.Figures()}, nil
+	return &output[ticketing.Figures]{f}, nil
 }

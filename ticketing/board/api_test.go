@@ -92,6 +92,21 @@ func TestAPIListsOrdersByUrgency(t *testing.T) {
 	}
 }
 
+func TestAPIShowsWhatFollowsFromAFault(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	o := get[board.WorkOrderDetail](s, "/api/v1/work-orders/demo-6")
+	if o.Explains != 3 || o.Following != 2 || len(o.Consequences) != 3 || o.Consequences[0].Asset != "pump-2" || o.Consequences[0].Phase != "cleared" || !o.Consequences[1].Consequence {
+		t.Errorf("%+v", o)
+	}
+	if last := o.Log[len(o.Log)-1]; last.Kind != ticketing.Cleared || last.Asset != "pump-2" || last.FaultClass != "comms.quality" {
+		t.Errorf("%+v", last)
+	}
+	list := get[board.List[board.Episode]](s, "/api/v1/episodes?consequences=true&phase=active&work_order="+o.ID)
+	if len(list.Items) != 2 || list.Items[0].Under == "" {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestAPIHiddenByATimeFilterOpenOrdersAreRefused(t *testing.T) {
 	s := newSample(t, sampleConfig{})
 	resp, body := s.call("GET", "/api/v1/work-orders?sort=urgency&from=2026-03-02T00:00:00Z", "")
@@ -327,7 +342,7 @@ func TestAPIShowsTheEstate(t *testing.T) {
 	if list := get[board.List[board.Asset]](s, "/api/v1/assets?site=demo"); len(list.Items) != 8 || list.Items[0].Criticality != "vital" {
 		t.Errorf("%+v", list.Items)
 	}
-	if list := get[board.List[board.Episode]](s, "/api/v1/episodes?phase=active&limit=100"); len(list.Items) != 6 {
+	if list := get[board.List[board.Episode]](s, "/api/v1/episodes?phase=active&limit=100"); len(list.Items) != 8 {
 		t.Errorf("%d active episodes", len(list.Items))
 	}
 	if a := get[map[string]board.Accounting](s, "/api/v1/accounting"); a["demo"].Sources[0].Rejected["too_large"] != 3 {
@@ -336,6 +351,15 @@ func TestAPIShowsTheEstate(t *testing.T) {
 	f := get[ticketing.Figures](s, "/api/v1/figures?from=2026-02-01T00:00:00Z&to=2026-04-01T00:00:00Z")
 	if f.Orders != 8 || len(f.Tiers) != 4 || f.Rules[0].Rule != "E01" {
 		t.Errorf("%+v", f)
+	}
+	// A day is the site's: an order of 21:40 UTC belongs to the next one in Shanghai.
+	if f := get[ticketing.Figures](s, "/api/v1/figures?from=2026-03-02&to=2026-03-03"); f.Orders != 4 {
+		t.Errorf("%d orders of 2 March", f.Orders)
+	}
+	for _, wrong := range []string{"from=2026-03-02&to=2026-03-02", "from=yesterday&to=2026-03-02", "from=2026-03-02", "from=2026-03-02&to=2026-03-03&site=dmeo"} {
+		if resp, body := s.call("GET", "/api/v1/figures?"+wrong, ""); resp.StatusCode != 422 {
+			t.Errorf("%s: %s %s", wrong, resp.Status, body)
+		}
 	}
 	if st := get[board.Status](s, "/api/v1/status"); st.Configuration == "" || st.Lags[0].Consumer != "history" {
 		t.Errorf("%+v", st)

@@ -29,6 +29,7 @@ type Orders interface {
 	Log(ctx context.Context, order string, version int) ([]ticketing.Entry, error)
 	Milestones(ctx context.Context, orders []string) (map[string][]ticketing.Entry, error)
 	Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error)
+	EvidenceAt(ctx context.Context, order string, version int) (*ticketing.Evidence, error)
 	Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticketing.Page[ticketing.Episode], error)
 	Stats(ctx context.Context) ([]ticketing.Stat, error)
 	Changes(ctx context.Context) (int64, error)

@@ -99,7 +99,7 @@ func (p *tab) run(actions ...chromedp.Action) {
 }
 
 // untranslated finds keys of the catalogue that show themselves.
-var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|status|login|error|time|severity|chart|banner|template)\.[a-z_A-Z0-9]+\b|%!`)
+var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template)\.[a-z_A-Z0-9]+\b|%!`)
 
 // sound checks what must be true of every page: nothing sticks out of the
 // screen, every text has its translation, nothing was refused or failed, and
@@ -163,8 +163,8 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 		for _, lang := range []string{"en", "zh-CN"} {
 			p := b.tab(screen.width, screen.height, lang, screen.dark)
 			for _, page := range []struct{ name, path string }{
-				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"all", "/?tab=all"},
-				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"}, {"status", "/status"}, {"accounting", "/accounting"}, {"login", "/login"},
+				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"consequences", "/orders/demo-6"}, {"all", "/?tab=all"},
+				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"}, {"status", "/status"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
 			} {
 				p.run(chromedp.Navigate(s.server.URL+page.path), chromedp.WaitReady("footer", chromedp.ByQuery))
 				var got string
@@ -182,7 +182,7 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 func TestEmptyEstateSaysWhatWillHappen(t *testing.T) {
 	s := newSample(t, sampleConfig{empty: true})
 	p := newBrowser(t).tab(390, 844, "en", false)
-	for path, want := range map[string]string{"/": "Nothing is open.", "/episodes": "No episode yet.", "/nothing": "There is nothing at this address."} {
+	for path, want := range map[string]string{"/": "Nothing is open.", "/episodes": "No episode yet.", "/figures": "No orders were opened in this month.", "/nothing": "There is nothing at this address."} {
 		var text string
 		p.run(chromedp.Navigate(s.server.URL+path), chromedp.Text("main", &text, chromedp.ByQuery))
 		if !strings.Contains(text, want) {

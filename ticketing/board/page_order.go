@@ -1,6 +1,7 @@
 package board
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html/template"
@@ -26,6 +27,10 @@ type orderData struct {
 	Guide    *Guide
 	Problem  int // how often the fault came within 30 days, when that is a problem
 }
+
+// manyConsequences is from where on the steps of consequences are left out of the
+// log that is shown.
+const manyConsequences = 8
 
 // watchData is how the watch of the telemetry after done stands.
 type watchData struct {
@@ -78,12 +83,21 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	if err != nil {
 		return nil, err
 	}
-	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o)}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	consequences, err := b.consequences(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	// What holds comes first.
+	slices.SortStableFunc(consequences, func(x, y Episode) int { return cmp.Compare(x.ClearedAt.UnixNano(), y.ClearedAt.UnixNano()) })
+	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	b.withClocks(&d.Order, o, log)
 	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
 		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
 	}
 	slices.Reverse(d.Log)
+	if o.Explains > manyConsequences { // they have a list of their own; their steps would bury the rest
+		d.Log = slices.DeleteFunc(d.Log, func(e LogEntry) bool { return e.Asset != "" })
+	}
 	for i := range evidence {
 		if d.Evidence == nil || len(d.Evidence.Series) == 0 && len(evidence[i].Series) > 0 {
 			d.Evidence = &evidence[i]

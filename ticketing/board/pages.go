@@ -285,6 +285,9 @@ func (v *view) Number(x any) string {
 // Asset is the name of an asset.
 func (v *view) Asset(site, asset string) string { return v.L(v.sites.assetName(site, asset)) }
 
+// SiteList are the sites of the configuration in force.
+func (v *view) SiteList() []*devices.Site { return v.sites.order }
+
 // Site is the name of a site, "" when there is only one: then everybody knows.
 func (v *view) Site(site string) string {
 	if len(v.sites.order) < 2 {
@@ -317,6 +320,15 @@ func (v *view) PersonName(id string) string {
 		return id
 	}
 	return p.Name
+}
+
+// OrderNumber is what people call the order of an id.
+func (v *view) OrderNumber(id string) string {
+	o, err := v.board.cfg.Orders.Order(v.r.Context(), id)
+	if err != nil {
+		return id
+	}
+	return o.NumberText()
 }
 
 // Key is a fresh idempotency key for a form: a double click is one command.

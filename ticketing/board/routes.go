@@ -34,6 +34,7 @@ func (b *Board) routes() http.Handler {
 	inner.HandleFunc("GET /devices/{site}/{id}", b.devicePage)
 	inner.HandleFunc("POST /devices/adopt", b.adoptForm)
 	inner.HandleFunc("GET /episodes", b.episodesPage)
+	inner.HandleFunc("GET /figures", b.figuresPage)
 	inner.HandleFunc("GET /accounting", b.accountingPage)
 	inner.HandleFunc("GET /status", b.statusPage)
 	inner.HandleFunc("POST /logout", b.logout)

@@ -136,6 +136,25 @@ func (s *sample) step(o *ticketing.Order, episode uint64, phase rules.Phase, cau
 	})
 }
 
+// explain attaches an episode of each asset to an order; the last of them is over.
+func (s *sample) explain(o *ticketing.Order, episode uint64, assets ...string) {
+	for i, asset := range assets {
+		s.seq++
+		t := rules.Transition{
+			Episode: rules.EpisodeID{Site: "demo", Asset: asset, FaultClass: "comms.quality", Seq: s.seq}, Seq: s.seq, Phase: rules.Active, Cause: rules.CauseHeld,
+			Severity: rules.Low, Rule: "Q02", Onset: o.Onset.UnixNano(), At: o.Opened.UnixNano(), Simulated: true,
+			Under:    rules.EpisodeID{Site: "demo", Asset: o.Asset, FaultClass: o.FaultClass, Seq: episode},
+			Evidence: nakedReason("Device silent", "设备无数据"),
+		}
+		s.apply(t)
+		if i == len(assets)-1 {
+			s.seq++
+			t.Seq, t.Phase, t.Cause, t.Evidence = s.seq, rules.Cleared, rules.CauseCleared, nil
+			s.apply(t)
+		}
+	}
+}
+
 func (s *sample) do(o *ticketing.Order, c ticketing.Command, ago time.Duration) *ticketing.Order {
 	s.Helper()
 	s.seq++
@@ -160,7 +179,8 @@ func (s *sample) fill() {
 	s.do(gate, ticketing.Command{Verb: ticketing.DoWait, Reason: "parts", Text: "Spring broken, ordered", By: "technician"}, 24*time.Hour)
 	leak := s.raise("meter-water", "water.leak", rules.Medium, 9*time.Hour, nakedReason("No hour without flow in 24 h; the smallest was 0.9 % of Q3", "24小时内没有零流量时段，最小为Q3的0.9 %"))
 	s.step(leak, s.seq, rules.ActiveWithoutData, rules.CauseNoData, 40*time.Minute)
-	s.raise("meter-main", "power.quality", rules.Low, 70*time.Hour, nil)
+	mains := s.raise("meter-main", "power.quality", rules.Low, 70*time.Hour, nil)
+	s.explain(mains, s.seq, "gate-north", "gate-south", "pump-2")
 	bearing := s.raise("pump-2", "pump.bearing", rules.Medium, 80*time.Hour, nil)
 	s.step(bearing, s.seq, rules.Cleared, rules.CauseCleared, 50*time.Hour)
 	bearing, _ = s.store.Order(s.Context(), bearing.ID)

@@ -70,8 +70,16 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 	words("tier", "P1", "P2", "P3", "P4")
 	words("reason", ticketing.WaitReasons...)
 	words("reason", ticketing.CancelReasons...)
-	words("code", ticketing.DoneCodes()...)
-	words("reason", "severity", "person_inside", "recurrence", "still_holds")
+	words("code", append(ticketing.DoneCodes(), "untold")...)
+	english := catalogue.Printer("en")
+	for _, d := range ticketing.Definitions() {
+		words("figures", d.Figure, "def_"+d.Figure)
+		key := "figures.def_" + d.Figure
+		if said := english.Text(key); said != d.Sentence {
+			t.Errorf("the board says %q of %s, it is %q", said, d.Figure, d.Sentence)
+		}
+	}
+	words("reason", "severity", "person_inside", "recurrence", "still_holds", "common_cause", "consequence")
 	words("attachment", ticketing.AttachmentRoles...)
 	words("skill", ticketing.Skills...)
 	words("class", devices.Classes...)

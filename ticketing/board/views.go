@@ -35,7 +35,11 @@ type WorkOrder struct {
 	Reason     string           `json:"reason,omitempty" doc:"Why it waits or was cancelled"`
 	Code       string           `json:"code,omitempty" enum:"repaired,made_safe,external,no_fault,device_fault" doc:"What it was, as reported with done"`
 	Until      time.Time        `json:"until,omitzero"`
-	Into       string           `json:"into,omitempty" doc:"The order that it was merged into"`
+	Into       string           `json:"into,omitempty" doc:"Id of the order that it was merged into, or whose consequence it is"`
+	Under      string           `json:"under,omitempty" doc:"Id of the order whose fault explains this one, as long as it does"`
+	Explains   int              `json:"explains" doc:"How many episodes of other assets and fault classes this order's fault explained: its consequences"`
+	Following  int              `json:"following" doc:"How many of its consequences still hold"`
+	Inside     bool             `json:"inside" doc:"A person may be inside the asset"`
 	Simulated  bool             `json:"simulated" doc:"Raised by a simulated device"`
 	Holds      bool             `json:"holds" doc:"The fault holds, or nobody can tell"`
 	NoData     bool             `json:"no_data" doc:"The fault is not known to be over, and its inputs are silent"`
@@ -81,8 +85,10 @@ type WorkOrderDetail struct {
 	WorkOrder
 	Log      []LogEntry `json:"log" doc:"Everything that happened, oldest first"`
 	Evidence []Evidence `json:"evidence" doc:"What the rules saw, newest first, at most 20"`
-	Clocks   []Clock    `json:"clocks" doc:"Every clock of every visit"`
-	Guide    *Guide     `json:"guide,omitempty" doc:"What to do about this fault class"`
+	// Consequences come from the episodes.
+	Consequences []Episode `json:"consequences,omitempty" doc:"Episodes that this order's fault explains, the newest 500; all of them are at /episodes with work_order and consequences"`
+	Clocks       []Clock   `json:"clocks" doc:"Every clock of every visit"`
+	Guide        *Guide    `json:"guide,omitempty" doc:"What to do about this fault class"`
 }
 
 // Guide is what to do about a fault class.
@@ -151,6 +157,8 @@ type LogEntry struct {
 	Level      int                    `json:"level,omitempty" enum:"50,80,100" doc:"Of a warning: so many percent of the time are gone"`
 	Due        time.Time              `json:"due,omitzero" doc:"Of a warning: when the time is over"`
 	Cleared    bool                   `json:"cleared,omitempty"`
+	Asset      string                 `json:"asset,omitempty" doc:"Of a consequence: the asset that it is on"`
+	FaultClass string                 `json:"fault_class,omitempty" doc:"Of a consequence"`
 	Value      *ticketing.Measurement `json:"value,omitempty"`
 	Attachment *ticketing.Attachment  `json:"attachment,omitempty"`
 }
@@ -170,6 +178,9 @@ type Episode struct {
 	Onset      time.Time     `json:"onset"`
 	ActiveAt   time.Time     `json:"active_at"`
 	ClearedAt  time.Time     `json:"cleared_at,omitzero"`
+	Under      string        `json:"under,omitempty" doc:"The episode that explains it"`
+	// Consequence is about the order, Under about the cause.
+	Consequence bool `json:"consequence" doc:"It is in the order of its cause, not in one of its own"`
 }
 
 // Problem is an asset that has the same fault again and again.
@@ -208,7 +219,7 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		ID: o.ID, Number: o.NumberText(), Version: o.Version, Site: o.Site, Asset: o.Asset, AssetName: s.assetName(o.Site, o.Asset),
 		FaultClass: o.FaultClass, Title: faultTitle(o.FaultClass), Why: o.Why, State: o.State, StateSince: o.Since, Tier: o.Tier.String(),
 		Severity: o.Severity, Rule: o.Rule, Onset: o.Onset, Opened: o.Opened, Updated: o.Updated, Assignee: o.Assignee, Reason: o.Reason,
-		Code: o.Code, Until: o.Until, Into: o.Into, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
+		Code: o.Code, Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
 		AcceptedAt: o.AcceptedAt, ArrivedAt: o.ArrivedAt, DoneAt: o.DoneAt, VerifiedAt: o.VerifiedAt, ClosedAt: o.ClosedAt, Commands: o.Allowed(),
 	}
 	for _, h := range o.Holding {
@@ -268,7 +279,7 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 			out[i].Tier = e.Tier.String()
 		}
 		if e.Kind != ticketing.Opened {
-			out[i].Into = e.Into
+			out[i].Into, out[i].Asset, out[i].FaultClass = e.Into, e.Asset, e.FaultClass
 		}
 	}
 	return out
@@ -278,6 +289,7 @@ func viewEpisode(e *ticketing.Episode) Episode {
 	return Episode{
 		ID: e.ID, WorkOrder: e.Order, Site: e.Site, Asset: e.Asset, FaultClass: e.FaultClass, Title: faultTitle(e.FaultClass), Phase: e.Phase,
 		Severity: e.Severity, Rule: e.Rule, Simulated: e.Simulated, Onset: e.Onset, ActiveAt: e.ActiveAt, ClearedAt: e.ClearedAt,
+		Under: e.Under, Consequence: e.Consequence,
 	}
 }
 

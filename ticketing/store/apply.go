@@ -1,13 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
@@ -69,10 +72,7 @@ func (s *Store) Position(ctx context.Context, site string) (Position, error) {
 func (s *Store) ApplyTransitions(ctx context.Context, site string, epoch uint32, upTo uint64, at time.Time, steps []rules.Transition) error {
 	began := time.Now()
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		b := &batch{
-			s: s, tx: tx, site: site, at: at.UTC(), seen: make(map[stepPlace]bool, len(steps)),
-			episodes: make(map[string]*episodeRow), orders: make(map[string]*draft), active: make(map[assetKey]*draft), closed: make(map[assetKey]*draft),
-		}
+		b := s.batch(tx, site, at)
 		row := tx.QueryRowContext(ctx, `UPDATE sites SET changes = changes + 1 WHERE site = $1 AND epoch = $2
 			RETURNING applied, numbers`, site, int64(epoch))
 		if err := row.Scan(&b.applied, &b.numbers); errors.Is(err, sql.ErrNoRows) {
@@ -113,14 +113,23 @@ type batch struct {
 	applied  uint64
 	numbers  int64
 	seen     map[stepPlace]bool
-	orders   map[string]*draft   // by id
-	active   map[assetKey]*draft // the open order
-	closed   map[assetKey]*draft // the newest closed order within the warranty
+	asked    map[string]bool          // assets whose orders were read
+	unders   map[string][]*episodeRow // what was ever under an episode; look at its row for now
+	orders   map[string]*draft        // by id
+	active   map[assetKey]*draft      // the open order
+	closed   map[assetKey]*draft      // the newest closed order within the warranty
 	episodes map[string]*episodeRow
 	touched  []*draft // in the order of first touch
 	log      [][]any
 	evidence [][]any
 	changed  []*episodeRow
+}
+
+func (s *Store) batch(tx *sql.Tx, site string, at time.Time) *batch {
+	return &batch{
+		s: s, tx: tx, site: site, at: at.UTC(), seen: make(map[stepPlace]bool), asked: make(map[string]bool), unders: make(map[string][]*episodeRow),
+		episodes: make(map[string]*episodeRow), orders: make(map[string]*draft), active: make(map[assetKey]*draft), closed: make(map[assetKey]*draft),
+	}
 }
 
 // stepPlace is the place of a step, unique within a site.
@@ -147,6 +156,8 @@ type episodeRow struct {
 	onset     int64
 	activeAt  int64
 	clearedAt int64
+	under     string          // the episode that explains it, as its newest step says
+	evidence  *rules.Evidence // the newest of this batch
 	dirty     bool
 }
 
@@ -165,39 +176,50 @@ func (b *batch) step(ctx context.Context, t *rules.Transition) error {
 		}
 	}
 	ep := b.episodes[t.Episode.String()]
-	d, err := b.orderFor(ctx, ep, t)
-	if err != nil {
+	first := !ep.known
+	if err := b.place(ctx, ep, t); err != nil || !first {
 		return err
 	}
-	var known *ticketing.EpisodeState
-	if ep.known {
-		known = &ep.state
-	}
-	crit := b.s.cfg.Criticality(t.Episode.Site, t.Episode.Asset)
-	entries := ticketing.Receive(d.order, known, t, crit, b.numbers+1, b.at)
+	return b.gather(ctx, ep, t)
+}
+
+// record writes what a step adds to the log of an order; one without an order
+// inside stands for the order to be opened.
+func (b *batch) record(d *draft, ep *episodeRow, t *rules.Transition, known *ticketing.EpisodeState) error {
+	entries := ticketing.Receive(d.order, known, t, b.criticality(t), b.numbers+1, b.at)
 	if d.order == nil {
 		b.numbers++
 		d.order = &ticketing.Order{}
 	}
+	return b.write(d, ep, t, entries)
+}
+
+// write appends entries of an episode to an order and keeps its evidence with
+// the first of them.
+func (b *batch) write(d *draft, ep *episodeRow, t *rules.Transition, entries []ticketing.Entry) error {
 	for i := range entries {
 		if err := b.append(d, &entries[i]); err != nil {
 			return err
 		}
 	}
-	if t.Evidence != nil {
-		doc, err := json.Marshal(t.Evidence)
-		if err != nil {
-			return fmt.Errorf("write evidence: %w", err)
-		}
-		b.evidence = append(b.evidence, []any{d.order.ID, entries[0].Version, string(doc)})
-	}
 	b.orders[d.order.ID] = d
-	key := assetKey{d.order.Asset, d.order.FaultClass}
 	if d.order.State.Active() {
-		b.active[key] = d
+		b.active[assetKey{d.order.Asset, d.order.FaultClass}] = d
 	}
-	b.remember(ep, d.order.ID, t)
+	if t.Evidence == nil {
+		return nil
+	}
+	doc, err := json.Marshal(t.Evidence)
+	if err != nil {
+		return fmt.Errorf("write evidence: %w", err)
+	}
+	b.evidence = append(b.evidence, []any{d.order.ID, entries[0].Version, string(doc), ep.id.String(), bit(ep.state.Attached)})
+	ep.evidence = t.Evidence
 	return nil
+}
+
+func (b *batch) criticality(t *rules.Transition) devices.Criticality {
+	return b.s.cfg.Criticality(t.Episode.Site, t.Episode.Asset)
 }
 
 func (b *batch) append(d *draft, e *ticketing.Entry) error {
@@ -227,15 +249,22 @@ func logRow(order string, e *ticketing.Entry) ([]any, error) {
 	return []any{order, e.Version, e.Key, string(e.Kind), e.By, e.At.UnixNano(), e.Arrived.UnixNano(), string(doc)}, nil
 }
 
-// orderFor finds the order that holds the episode or that it joins; one without
-// an order inside stands for the order to be opened.
+// orderFor finds the order that an episode joins when it stands for itself; one
+// without an order inside stands for the order to be opened.
 func (b *batch) orderFor(ctx context.Context, ep *episodeRow, t *rules.Transition) (*draft, error) {
-	if ep.known {
-		return b.load(ctx, ep.state.Order)
+	if err := b.readAssets(ctx, []any{ep.id.Asset}, t.At); err != nil {
+		return nil, err
 	}
-	key := assetKey{t.Episode.Asset, t.Episode.FaultClass}
-	if d, ok := b.active[key]; ok {
+	key := assetKey{ep.id.Asset, ep.id.FaultClass}
+	if d, ok := b.active[key]; ok && d.order.State.Active() {
 		return d, nil
+	}
+	// It may have had an order of its own, before that gave way to its cause's.
+	if ep.known {
+		d, err := b.load(ctx, ticketing.OrderID(ep.id))
+		if err == nil || !errors.Is(err, ticketing.ErrNotFound) {
+			return d, err
+		}
 	}
 	// An order under warranty is opened again; it may have been by this batch, and
 	// then it is the active one.
@@ -258,6 +287,7 @@ func (b *batch) load(ctx context.Context, id string) (*draft, error) {
 	return d, nil
 }
 
+// remember takes over what a step says of its episode.
 func (b *batch) remember(ep *episodeRow, order string, t *rules.Transition) {
 	late := ep.known && !ep.state.Before(t)
 	if !ep.known {
@@ -267,20 +297,27 @@ func (b *batch) remember(ep *episodeRow, order string, t *rules.Transition) {
 	if !late {
 		ep.state.Phase, ep.state.Seq, ep.state.Ordinal = t.Phase, t.Seq, t.Ordinal
 		ep.severity, ep.rule, ep.onset = t.Severity.String(), t.Rule, t.Onset
+		b.explain(ep, underOf(t))
 		if t.Phase == rules.Cleared {
 			ep.clearedAt = t.At
 		}
 	} else {
 		ep.activeAt = min(ep.activeAt, t.At)
 	}
+	b.touch(ep)
+}
+
+func (b *batch) touch(ep *episodeRow) {
 	if !ep.dirty {
 		ep.dirty = true
 		b.changed = append(b.changed, ep)
 	}
 }
 
-// flush writes everything, orders first because the rest refers to them.
+// flush writes everything, orders first because the rest refers to them. Orders
+// that have ended make room for the one that is open now.
 func (b *batch) flush(ctx context.Context) error {
+	slices.SortStableFunc(b.touched, func(x, y *draft) int { return cmp.Compare(bit(x.order.State.Active()), bit(y.order.State.Active())) })
 	orders := make([][]any, 0, len(b.touched))
 	changes := make([]change, 0, len(b.touched))
 	for _, d := range b.touched {
@@ -295,7 +332,7 @@ func (b *batch) flush(ctx context.Context) error {
 	for _, ep := range b.changed {
 		episodes = append(episodes, []any{
 			ep.id.String(), ep.state.Order, ep.id.Site, ep.id.Asset, ep.id.FaultClass, ep.state.Phase.String(), ep.severity, ep.rule,
-			bit(ep.simulated), int64(ep.id.Seq), ep.onset, ep.activeAt, ep.clearedAt, int64(ep.state.Seq), int64(ep.state.Ordinal),
+			bit(ep.simulated), int64(ep.id.Seq), ep.onset, ep.activeAt, ep.clearedAt, int64(ep.state.Seq), int64(ep.state.Ordinal), ep.under, bit(ep.state.Attached),
 		})
 	}
 	for _, t := range []struct {

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
@@ -48,7 +50,10 @@ func (s *Store) Command(ctx context.Context, c ticketing.Command) (o *ticketing.
 				return err
 			}
 		}
-		return s.appendEntry(ctx, tx, o, e)
+		if err := s.appendEntry(ctx, tx, o, e); err != nil {
+			return err
+		}
+		return s.letGo(ctx, tx, o, e)
 	})
 	s.metrics.command(c.Verb, replayed, err)
 	s.committed()
@@ -123,7 +128,7 @@ func (s *Store) appendEntry(ctx context.Context, tx *sql.Tx, o *ticketing.Order,
 }
 
 // mergeInto writes the other half of a merge: the order that goes on takes over
-// the episodes that still hold.
+// the episodes that still hold, its own and its consequences, with their evidence.
 func (s *Store) mergeInto(ctx context.Context, tx *sql.Tx, from *ticketing.Order, e *ticketing.Entry) error {
 	into, err := readOrder(ctx, tx, e.Into)
 	if errors.Is(err, ticketing.ErrNotFound) || err == nil && into.Site != from.Site {
@@ -132,23 +137,67 @@ func (s *Store) mergeInto(ctx context.Context, tx *sql.Tx, from *ticketing.Order
 	if err != nil {
 		return err
 	}
-	entries := []ticketing.Entry{{Kind: ticketing.Merged, Key: e.Key + "/into", Detail: ticketing.Detail{Into: from.ID, Tier: from.Tier}}}
+	b, to := s.batch(tx, from.Site, e.Arrived), &draft{order: into}
+	add := func(kind ticketing.Kind, key string, detail ticketing.Detail) ticketing.Entry {
+		return ticketing.Entry{Version: into.Version + 1, Kind: kind, Key: e.Key + "/" + key, At: e.At, Arrived: e.Arrived, By: e.By, Via: e.Via, Detail: detail}
+	}
+	merged := add(ticketing.Merged, "into", ticketing.Detail{Into: from.ID, Tier: from.Tier, Inside: from.Inside})
+	if err := b.append(to, &merged); err != nil {
+		return err
+	}
 	for _, h := range from.Holding {
-		entries = append(entries, ticketing.Entry{Kind: ticketing.Joined, Key: e.Key + "/" + h.Episode, Detail: ticketing.Detail{
-			Episode: h.Episode, Onset: h.Since, Holds: true, Severity: from.Severity,
-		}})
-		if _, err := tx.ExecContext(ctx, `UPDATE episodes SET order_id = $2 WHERE id = $1`, h.Episode, into.ID); err != nil {
+		ep, t, err := b.toMove(ctx, h.Episode)
+		if err != nil {
+			return err
+		}
+		joined := add(ticketing.Joined, h.Episode, ticketing.Detail{Episode: h.Episode, Onset: h.Since, Holds: true, NoData: h.NoData, Severity: from.Severity})
+		if err := b.write(to, ep, t, []ticketing.Entry{joined}); err != nil {
+			return err
+		}
+		ep.state.Order = into.ID
+		b.touch(ep)
+	}
+	for _, h := range from.Consequences {
+		if err := b.reattach(ctx, h.Episode, to, e.Key); err != nil {
 			return err
 		}
 	}
-	for i := range entries {
-		m := &entries[i]
-		m.Version, m.At, m.Arrived, m.By, m.Via = into.Version+1, e.At, e.Arrived, e.By, e.Via
-		if err := s.appendEntry(ctx, tx, into, m); err != nil {
-			return err
+	return b.flush(ctx)
+}
+
+// letGo gives the consequences of an order that was not a job after all orders of
+// their own.
+func (s *Store) letGo(ctx context.Context, tx *sql.Tx, o *ticketing.Order, e *ticketing.Entry) error {
+	if len(o.Consequences) == 0 || !ticketing.LetsGo(e) {
+		return nil
+	}
+	b, from := s.batch(tx, o.Site, e.Arrived), &draft{order: o}
+	b.orders[o.ID] = from
+	if err := tx.QueryRowContext(ctx, `SELECT numbers FROM sites WHERE site = $1`, o.Site).Scan(&b.numbers); err != nil {
+		return err
+	}
+	// Those whose own cause is a consequence too go with that.
+	for _, followers := range []bool{false, true} {
+		for _, h := range slices.Clone(o.Consequences) {
+			ep, t, err := b.toMove(ctx, h.Episode)
+			if err != nil {
+				return err
+			}
+			nearer := slices.ContainsFunc(o.Consequences, func(c ticketing.Holding) bool { return c.Episode == ep.under })
+			if nearer != followers || ep.state.Order != o.ID {
+				continue
+			}
+			t.Cause = rules.CauseOnItsOwn
+			if err := b.release(ctx, ep, from, t, e.Key+"/"+h.Episode); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE sites SET numbers = $2 WHERE site = $1`, o.Site, b.numbers)
+	return err
 }
 
 func putFacts(ctx context.Context, tx *sql.Tx, site string, created int64, facts []devices.Fact) error {

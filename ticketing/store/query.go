@@ -194,24 +194,40 @@ func readKinds(ctx context.Context, q querier, orders []string, kinds []ticketin
 	return out, nil
 }
 
-// Evidence returns what the rules saw, newest first, at most limit.
+// Evidence returns what the rules saw of the order's own fault, newest first, at
+// most limit.
 func (s *Store) Evidence(ctx context.Context, order string, limit int) ([]ticketing.Evidence, error) {
-	list, err := collect(ctx, s.read, func(rows *sql.Rows) (ticketing.Evidence, error) {
-		var e ticketing.Evidence
-		var doc string
-		if err := rows.Scan(&e.Version, &doc); err != nil {
-			return e, err
-		}
-		ev, err := parse[rules.Evidence](doc)
-		if err == nil {
-			e.Evidence = *ev
-		}
-		return e, err
-	}, `SELECT version, doc FROM evidence WHERE order_id = $1 ORDER BY version DESC LIMIT $2`, order, limit)
+	list, err := collect(ctx, s.read, scanEvidence, `SELECT version, doc FROM evidence WHERE order_id = $1 AND attached = 0 ORDER BY version DESC LIMIT $2`, order, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the evidence of order %s: %w", order, err)
 	}
 	return list, nil
+}
+
+// EvidenceAt returns what the rules saw when an entry of the log was made, that
+// of a consequence too; nil when the entry has no evidence.
+func (s *Store) EvidenceAt(ctx context.Context, order string, version int) (*ticketing.Evidence, error) {
+	list, err := collect(ctx, s.read, scanEvidence, `SELECT version, doc FROM evidence WHERE order_id = $1 AND version = $2`, order, version)
+	if err != nil {
+		return nil, fmt.Errorf("read the evidence of entry %d of order %s: %w", version, order, err)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return &list[0], nil
+}
+
+func scanEvidence(rows *sql.Rows) (ticketing.Evidence, error) {
+	var e ticketing.Evidence
+	var doc string
+	if err := rows.Scan(&e.Version, &doc); err != nil {
+		return e, err
+	}
+	ev, err := parse[rules.Evidence](doc)
+	if err == nil {
+		e.Evidence = *ev
+	}
+	return e, err
 }
 
 // Episodes returns episodes, the newest first.
@@ -222,6 +238,9 @@ func (s *Store) Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticket
 	w.equal("fault_class", f.FaultClass)
 	w.equal("phase", f.Phase)
 	w.equal("order_id", f.Order)
+	if f.Consequences {
+		w.add("attached = 1")
+	}
 	if f.Cursor != "" {
 		_, at, id, err := parseCursor("episodes", f.Cursor)
 		if err != nil {
@@ -231,7 +250,7 @@ func (s *Store) Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticket
 	}
 	limit := clampLimit(f.Limit)
 	items, err := collect(ctx, s.read, scanEpisode,
-		`SELECT id, order_id, site, asset, fault_class, phase, severity, rule, simulated, onset, active_at, cleared_at FROM episodes`+
+		`SELECT id, order_id, site, asset, fault_class, phase, severity, rule, simulated, onset, active_at, cleared_at, under, attached FROM episodes`+
 			w.String()+" ORDER BY active_at DESC, id DESC LIMIT "+strconv.Itoa(limit+1), w.args...)
 	if err != nil {
 		return ticketing.Page[ticketing.Episode]{}, fmt.Errorf("list episodes: %w", err)
@@ -248,7 +267,7 @@ func (s *Store) Episodes(ctx context.Context, f ticketing.EpisodeFilter) (ticket
 func scanEpisode(rows *sql.Rows) (ticketing.Episode, error) {
 	var e ticketing.Episode
 	var onset, active, cleared int64
-	err := rows.Scan(&e.ID, &e.Order, &e.Site, &e.Asset, &e.FaultClass, &e.Phase, &e.Severity, &e.Rule, &e.Simulated, &onset, &active, &cleared)
+	err := rows.Scan(&e.ID, &e.Order, &e.Site, &e.Asset, &e.FaultClass, &e.Phase, &e.Severity, &e.Rule, &e.Simulated, &onset, &active, &cleared, &e.Under, &e.Consequence)
 	e.Onset, e.ActiveAt, e.ClearedAt = fromNanos(onset), fromNanos(active), fromNanos(cleared)
 	return e, err
 }

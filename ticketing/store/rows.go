@@ -19,11 +19,11 @@ const (
 	upsertOrder = ` ON CONFLICT (id) DO UPDATE SET state = excluded.state, active = excluded.active, tier = excluded.tier,
 		assignee = excluded.assignee, updated = excluded.updated, ended = excluded.ended, version = excluded.version, doc = excluded.doc, sla_next = excluded.sla_next`
 	insertLog      = `INSERT INTO log (order_id, version, key, kind, person, at, arrived, doc) VALUES `
-	insertEvidence = `INSERT INTO evidence (order_id, version, doc) VALUES `
-	insertEpisode  = `INSERT INTO episodes (id, order_id, site, asset, fault_class, phase, severity, rule, simulated, seq, onset, active_at, cleared_at, last_seq, last_ord) VALUES `
+	insertEvidence = `INSERT INTO evidence (order_id, version, doc, episode, attached) VALUES `
+	insertEpisode  = `INSERT INTO episodes (id, order_id, site, asset, fault_class, phase, severity, rule, simulated, seq, onset, active_at, cleared_at, last_seq, last_ord, under, attached) VALUES `
 	upsertEpisode  = ` ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id, phase = excluded.phase, severity = excluded.severity,
 		rule = excluded.rule, onset = excluded.onset, active_at = excluded.active_at, cleared_at = excluded.cleared_at,
-		last_seq = excluded.last_seq, last_ord = excluded.last_ord`
+		last_seq = excluded.last_seq, last_ord = excluded.last_ord, under = excluded.under, attached = excluded.attached`
 )
 
 // rowsPerInsert bounds the placeholders of one statement; more rows save no

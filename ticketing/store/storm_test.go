@@ -151,7 +151,7 @@ func TestChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range steps {
-			c := ticketing.Command{Verb: ticketing.DoAccept, Order: ticketing.OrderID(steps[i].Episode), By: "li.na", Key: fmt.Sprint(steps[i].Seq), Version: 1, Arrived: storetest.T0.Add(time.Hour)}
+			c := ticketing.Command{Verb: ticketing.DoAccept, Order: ticketing.OrderID(steps[i].Episode), By: "li.na", Via: "api", Key: fmt.Sprint(steps[i].Seq), Version: 1, Arrived: storetest.T0.Add(time.Hour)}
 			if _, _, err := s.Command(ctx, c); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,7 @@ func (c *control) open(d *Daemon, opened *closers) error {
 			panic(http.ErrAbortHandler) // the copy is not whole: the reader must see that
 		}
 	})
+	mux.HandleFunc("POST /backtest", d.serveBacktest)
 	c.Listener = ln
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	return nil
@@ -103,12 +105,16 @@ var ErrNotRunning = errors.New("no facilityd is running in this data directory")
 // Ask sends a request to the daemon that runs in a data directory and copies
 // what it answers.
 func Ask(ctx context.Context, data, request string, answer io.Writer) error {
+	return ask(ctx, data, request, nil, answer)
+}
+
+func ask(ctx context.Context, data, request string, body []byte, answer io.Writer) error {
 	path := filepath.Join(data, controlSocket)
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var dialer net.Dialer
 		return dialer.DialContext(ctx, "unix", path)
 	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://facilityd/"+request, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://facilityd/"+request, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

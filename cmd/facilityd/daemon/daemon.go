@@ -54,6 +54,7 @@ type Daemon struct {
 	now      func() time.Time
 	registry *prometheus.Registry
 	metrics  *metrics
+	figures  *figureMetrics
 	bundles  []*configs.Bundle
 	brokers  []configs.Broker
 	started  time.Time
@@ -167,7 +168,7 @@ func New(o Options) (*Daemon, diag.List) {
 	}
 	d.takeCrew(crew)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	d.metrics = newMetrics(d.registry)
+	d.metrics, d.figures = newMetrics(d.registry), newFigureMetrics(d.registry)
 	var sites []string
 	for _, b := range bundles {
 		sites = append(sites, b.Site.ID)
@@ -233,6 +234,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
 		start(&work, func() error { return d.reviewOrders(workCtx, c) })
 	}
+	start(&work, func() error { return d.countFigures(workCtx) })
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
 	}
@@ -356,23 +358,31 @@ func (d *Daemon) openSite(ctx context.Context, b *configs.Bundle) error {
 }
 
 func (d *Daemon) openInflux() error {
-	s := d.opts.Settings.InfluxDB
+	cfg, err := HistoryConfig(&d.opts.Settings.Settings)
+	if cfg == nil || err != nil {
+		return err
+	}
+	cfg.Logger, cfg.Metrics = d.log.With("room", "history"), history.NewMetrics(d.registry)
+	d.influx = cfg
+	return nil
+}
+
+// HistoryConfig is how the InfluxDB of the settings is reached, for every site;
+// nil when there is none.
+func HistoryConfig(settings *configs.Settings) (*history.Config, error) {
+	s := settings.InfluxDB
 	if s.URL == "" {
-		return nil
+		return nil, nil
 	}
 	token := string(s.Token)
 	if s.TokenFile != "" {
 		data, err := os.ReadFile(s.TokenFile)
 		if err != nil {
-			return fmt.Errorf("read influxdb.token_file: %w", err)
+			return nil, fmt.Errorf("read influxdb.token_file: %w", err)
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	d.influx = &history.Config{
-		URL: s.URL, Org: s.Org, Bucket: s.Bucket, Token: token,
-		Logger: d.log.With("room", "history"), Metrics: history.NewMetrics(d.registry),
-	}
-	return nil
+	return &history.Config{URL: s.URL, Org: s.Org, Bucket: s.Bucket, Token: token}, nil
 }
 
 // criticality is asked by the store for the asset of an episode.

@@ -47,11 +47,25 @@ func Storm(t *testing.T, s *store.Store, seed uint64, n int) {
 	checkEpisodes(t, s, episodes)
 }
 
-// script writes the steps of episodes on a few assets, so that they meet.
+// script writes the steps of episodes on a few assets, so that they meet. Some
+// explain others for a while.
 func script(r *rand.Rand, n int) (steps []rules.Transition, episodes map[string]bool) {
 	episodes = map[string]bool{}
 	classes := []string{"motor.overload", "pump.bearing", "pump.dry_run"}
 	open := map[string]uint64{}
+	var causes []rules.EpisodeID
+	add := func(st rules.Transition) {
+		if n := len(causes); n > 0 && r.IntN(3) == 0 {
+			if st.Under = causes[n-1-r.IntN(min(n, 4))]; st.Under == st.Episode {
+				st.Under = rules.EpisodeID{}
+			}
+		}
+		if st.Phase == rules.Active && r.IntN(3) == 0 {
+			st.Cause = []rules.Cause{rules.CauseExplained, rules.CauseOnItsOwn, rules.CauseSeverity}[r.IntN(3)]
+		}
+		causes = append(causes, st.Episode)
+		steps = append(steps, st)
+	}
 	for seq := uint64(1); len(steps) < n; seq++ {
 		asset, class := fmt.Sprintf("pump-%d", r.IntN(12)), classes[r.IntN(len(classes))]
 		key := asset + class
@@ -61,12 +75,12 @@ func script(r *rand.Rand, n int) (steps []rules.Transition, episodes map[string]
 			open[key] = seq
 			st := Step(asset, class, seq, seq, rules.Active, sev)
 			episodes[st.Episode.String()] = true
-			steps = append(steps, st)
+			add(st)
 		case r.IntN(2) == 0:
-			steps = append(steps, Step(asset, class, first, seq, rules.Cleared, sev))
+			add(Step(asset, class, first, seq, rules.Cleared, sev))
 			delete(open, key)
 		default:
-			steps = append(steps, Step(asset, class, first, seq, []rules.Phase{rules.Active, rules.ActiveWithoutData}[r.IntN(2)], sev))
+			add(Step(asset, class, first, seq, []rules.Phase{rules.Active, rules.ActiveWithoutData}[r.IntN(2)], sev))
 		}
 	}
 	return steps, episodes
@@ -151,23 +165,13 @@ func refusal(err error) bool {
 func checkEpisodes(t *testing.T, s *store.Store, want map[string]bool) {
 	t.Helper()
 	held := map[string]string{}
-	f := ticketing.EpisodeFilter{Limit: 500}
-	for {
-		p, err := s.Episodes(context.Background(), f)
-		if err != nil {
-			t.Fatal(err)
+	for _, e := range allEpisodes(t, s, ticketing.EpisodeFilter{}) {
+		if other, twice := held[e.ID]; twice {
+			t.Errorf("episode %s is in the orders %s and %s", e.ID, other, e.Order)
 		}
-		for _, e := range p.Items {
-			if other, twice := held[e.ID]; twice {
-				t.Errorf("episode %s is in the orders %s and %s", e.ID, other, e.Order)
-			}
-			held[e.ID] = e.Order
-			if !want[e.ID] {
-				t.Errorf("episode %s never was", e.ID)
-			}
-		}
-		if f.Cursor = p.Next; p.Next == "" {
-			break
+		held[e.ID] = e.Order
+		if !want[e.ID] {
+			t.Errorf("episode %s never was", e.ID)
 		}
 	}
 	for id := range want {

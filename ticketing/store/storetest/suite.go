@@ -92,52 +92,16 @@ var cases = []struct {
 	{"time warns of a deadline once", (*env).deadlines},
 	{"a fault that comes three times in 30 days is a problem", (*env).problems},
 	{"merging moves the open episodes", (*env).merge},
+	{"what a fault explains belongs to its order and opens none", (*env).consequences},
+	{"a consequence may come before its cause", (*env).consequenceFirst},
+	{"a cause that turns up later takes the orders that nobody has taken up", (*env).causeLater},
+	{"a consequence that still holds when its cause is over stands for itself", (*env).standsAlone},
+	{"consequences go with their cause from order to order", (*env).chain},
+	{"a person who may be inside is no consequence", (*env).insideStandsAlone},
+	{"an order that was a false alarm lets its consequences go", (*env).letGo},
+	{"an order waits for its consequences", (*env).waitsForConsequences},
 	{"PAINS 20: lists page without gaps and open items are never hidden by a time filter", (*env).pages},
 	{"tokens are hashed, replaced and revoked", (*env).tokens},
-}
-
-// CheckWhole is what must be true after every case: each log folds to the order
-// beside it, each episode is in exactly one order, at most one open order per
-// asset and fault class.
-func CheckWhole(t testing.TB, s *store.Store) {
-	t.Helper()
-	ctx := context.Background()
-	open := map[string]string{}
-	for _, o := range allOrders(t, s) {
-		log, err := s.Log(ctx, o.ID, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		folded, err := ticketing.Fold(log)
-		if err != nil {
-			t.Fatalf("order %s: %v", o.NumberText(), err)
-		}
-		if diff := cmp.Diff(folded, &o); diff != "" {
-			t.Errorf("order %s is not the fold of its log (-fold +stored):\n%s", o.NumberText(), diff)
-		}
-		if key := o.Site + "/" + o.Asset + "/" + o.FaultClass; o.State.Active() {
-			if other, twice := open[key]; twice {
-				t.Errorf("orders %s and %s are both open for %s", other, o.ID, key)
-			}
-			open[key] = o.ID
-		}
-	}
-}
-
-func allOrders(t testing.TB, s *store.Store) []ticketing.Order {
-	t.Helper()
-	var all []ticketing.Order
-	f := ticketing.Filter{Limit: 500}
-	for {
-		p, err := s.List(context.Background(), f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p.Items...)
-		if f.Cursor = p.Next; p.Next == "" {
-			return all
-		}
-	}
 }
 
 // apply gives steps to the store at the time of the last of them.
