@@ -106,6 +106,19 @@ func (c *compiler) numberArg(name string, n ast.Node) operand {
 	return op
 }
 
+// measuredArg compiles the one argument of a function that follows a measured
+// value.
+func (c *compiler) measuredArg(name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 1 {
+		return c.usage(name, loc, "one value is needed")
+	}
+	x := c.numberArg(name, args[0])
+	if !x.bad && (x.constant || x.counter) {
+		return c.usage(name, x.loc, "%s is not a measured value", x.what)
+	}
+	return x
+}
+
 // durationArg reads an argument that must be a duration.
 func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 	op := c.compile(n)

@@ -23,15 +23,9 @@ const (
 )
 
 func compileNight(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	if len(args) != 1 {
-		return c.usage(name, loc, "one value is needed")
-	}
-	x := c.numberArg(name, args[0])
+	x := c.measuredArg(name, args, loc)
 	if x.bad {
 		return x
-	}
-	if x.constant || x.counter {
-		return c.usage(name, x.loc, "%s is not a flow", x.what)
 	}
 	// A night is kept as 32 bits in two places.
 	i := c.slotFor("night", args, nightCells)
@@ -83,13 +77,7 @@ func (s *slot) bookNight(end int64) {
 	if !s.known || s.t == 0 {
 		return
 	}
-	to := min(end, s.until)
-	for from := max(s.t, to-nightCells*nightStep); from < to; {
-		id := from / nightStep
-		next := min(to, (id+1)*nightStep)
-		s.bucket(id, "avg").mix(s.v, float64(next-from)/1e9, "avg")
-		from = next
-	}
+	s.book(end, nightStep, nightCells, "avg")
 	s.t = max(s.t, end)
 }
 

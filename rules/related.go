@@ -17,6 +17,10 @@ import (
 // once for every child, with a memory of its own for each, as if the rule ran
 // there; facts and limits are those of the asset that the rule is about.
 //
+// It takes the others as they are known when a reading comes, its own or theirs:
+// in which order the messages of two devices arrive may matter, so `for` should be
+// longer than their intervals.
+//
 // A relation gives assets of the site file's tree. An asset that has none of the
 // points is left out. What nobody can say is unknown: also when there is nobody.
 

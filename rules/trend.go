@@ -62,7 +62,7 @@ func compileTimeToLimit(c *compiler, name string, args []ast.Node, loc file.Loca
 				ok = false
 			}
 			if s.known && s.t != 0 {
-				s.bookTrend(min(ctx.t, s.until), width)
+				s.book(ctx.t, width, trendCells, "avg")
 			}
 			s.t, s.v, s.known, s.until = ctx.t, v, ok && ctx.open == True, until
 			// slot.acc is the stretch up to which the answer in slot.sum was found.
@@ -80,16 +80,6 @@ func compileTimeToLimit(c *compiler, name string, args []ast.Node, loc file.Loca
 		}
 		return s.sum, s.val == True
 	}}.needing(x.needTrue)
-}
-
-// bookTrend adds the time up to end to the stretches that it lies in.
-func (s *slot) bookTrend(end, width int64) {
-	for from := max(s.t, end-width*trendCells); from < end; {
-		id := from / width
-		to := min(end, (id+1)*width)
-		s.bucket(id, "avg").mix(s.v, float64(to-from)/1e9, "avg")
-		from = to
-	}
 }
 
 // trend reckons with the full stretches before now.

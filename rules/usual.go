@@ -40,15 +40,9 @@ const (
 )
 
 func compileUsual(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	if len(args) != 1 {
-		return c.usage(name, loc, "one value is needed")
-	}
-	x := c.numberArg(name, args[0])
+	x := c.measuredArg(name, args, loc)
 	if x.bad {
 		return x
-	}
-	if x.constant || x.counter {
-		return c.usage(name, x.loc, "%s has no usual value", x.what)
 	}
 	i := c.slotFor("usual", args, usualCells)
 	c.rule.slots[i].small = usualSmall

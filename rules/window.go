@@ -190,9 +190,14 @@ func (s *slot) cover(t, width int64, name string) {
 	if !s.known || s.t == 0 {
 		return
 	}
-	end := min(t, s.until)
-	from := max(s.t, end-width*windowBuckets)
-	for from < end {
+	s.book(t, width, windowBuckets, name)
+}
+
+// book adds the time up to end to the stretches that it lies in, as many as are
+// kept, under the value that held.
+func (s *slot) book(end, width, stretches int64, name string) {
+	end = min(end, s.until)
+	for from := max(s.t, end-width*stretches); from < end; {
 		id := from / width
 		to := min(end, (id+1)*width)
 		s.bucket(id, name).mix(s.v, float64(to-from)/1e9, name)
