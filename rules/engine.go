@@ -28,8 +28,9 @@ type Engine struct {
 	family family
 	// assigned is the asset of a device where the site file or a person named
 	// one.
-	assigned map[string]string
-	shared   map[*Rule]*constants // of rules that need no facts
+	assigned  map[string]string
+	takeovers map[string]takeover  // by the id of the new device
+	shared    map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
@@ -75,7 +76,7 @@ func (e *Engine) Stats() Stats { return e.stats }
 // names and the registry knows are watched from the beginning, the others from
 // their first reading.
 func NewEngine(set *Set, site *devices.Site, reg *devices.Registry) *Engine {
-	e := &Engine{reg: reg, assets: make(map[string]*assetState), assigned: make(map[string]string)}
+	e := &Engine{reg: reg, assets: make(map[string]*assetState), assigned: make(map[string]string), takeovers: make(map[string]takeover)}
 	e.ctx.engine, e.ctx.event, e.mark = e, noEvent, 1
 	e.configure(set, site)
 	for _, s := range site.Devices {

@@ -157,6 +157,20 @@ func (b *bench) fact(t time.Duration, f devices.Fact) {
 	b.apply(devices.Record{Kind: devices.FactRecord, Time: at(t), Fact: &f})
 }
 
+// restart goes on with an engine that is restored from a checkpoint.
+func (b *bench) restart() {
+	b.t.Helper()
+	chunks := make([][]byte, Chunks)
+	for _, c := range b.eng.DirtyChunks(nil) {
+		chunks[c] = b.eng.AppendChunk(c, nil)
+	}
+	b.reg = devices.NewRegistry()
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	if err := b.eng.Restore(chunks); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // want compares the whole log, and empties it.
 func (b *bench) want(lines ...string) {
 	b.t.Helper()

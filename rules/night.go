@@ -30,6 +30,7 @@ func compileNight(c *compiler, name string, args []ast.Node, loc file.Location) 
 	// A night is kept as 32 bits in two places.
 	i := c.slotFor("night", args, nightCells)
 	c.rule.slots[i].small = 2 * nights
+	c.rule.window = max(c.rule.window, nights*24*time.Hour)
 	f := x.number
 	return operand{role: -1, loc: loc, what: name + "(" + x.what + ")", unit: x.unit, stateful: true, number: func(ctx *evalContext) (float64, bool) {
 		s, done := ctx.slot(i)

@@ -49,6 +49,7 @@ type Rule struct {
 	facts   []*FactSpec
 	slots   []slotSpec
 	related []relatedUse // what it asks of related assets
+	learns  bool         // some of them hold an asset's own past
 	clock   bool         // follows journal time, not reading time
 	silence bool         // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.

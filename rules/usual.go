@@ -46,6 +46,7 @@ func compileUsual(c *compiler, name string, args []ast.Node, loc file.Location) 
 	}
 	i := c.slotFor("usual", args, usualCells)
 	c.rule.slots[i].small = usualSmall
+	c.rule.window = max(c.rule.window, 4*7*24*time.Hour) // a centre follows the last weeks
 	f := x.number
 	op := operand{role: -1, loc: loc, what: name + "(" + x.what + ")", unit: x.unit, stateful: true}
 	if name == "oddness" {
