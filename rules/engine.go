@@ -152,6 +152,9 @@ func (e *Engine) take(rs []devices.Reading, conn int32) int {
 	if rs[0].Flags&(devices.Historical|devices.RetainedMessage) != 0 {
 		return e.moment(d, rs[:1], conn)
 	}
+	if e.rebind != nil {
+		e.bindStale(false)
+	}
 	e.hold(d, &rs[0], conn)
 	if len(rs) == 1 || rs[1].Point.Device != d.dev {
 		e.releaseOn(d.asset)

@@ -152,7 +152,7 @@ func testRules(out io.Writer, list []*rules.Rule, approved map[string][]byte) (g
 			verdict = "LACKS TESTS"
 			lacking++
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", res.Rule, verdict, kinds(&res))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", res.Rule, verdict, triedKinds(&res))
 	}
 	if err := w.Flush(); err != nil {
 		return false, err
@@ -169,8 +169,8 @@ func testRules(out io.Writer, list []*rules.Rule, approved map[string][]byte) (g
 	return failed+lacking == 0, nil
 }
 
-// kinds lists what was tried, and what cannot be.
-func kinds(res *scenario.Result) string {
+// triedKinds lists what was tried, and what cannot be.
+func triedKinds(res *scenario.Result) string {
 	names := make([]string, len(res.Ran))
 	for j, kind := range res.Ran {
 		names[j] = string(kind)
