@@ -53,7 +53,7 @@ Start here:
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
 		profileCommand(), adoptCommand(), assetCommand(), explainCommand(), windowCommand(),
-		personCommand(), rotaCommand(), notifyCommand(), orderCommand(), reportCommand(),
+		personCommand(), rotaCommand(), notifyCommand(), orderCommand(), outboxCommand(), reportCommand(),
 		detectCommand(), rulesCommand(), backtestCommand(), versionCommand(),
 	)
 	teach(root)
