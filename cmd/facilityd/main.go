@@ -52,7 +52,7 @@ Start here:
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
-		profileCommand(), adoptCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(), rulesCommand(), backtestCommand(), versionCommand(),
+		profileCommand(), adoptCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(), rulesCommand(), backtestCommand(), redecodeCommand(), versionCommand(),
 	)
 	teach(root)
 	return root

@@ -138,7 +138,7 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	give(shaky, "accept", map[string]any{})
 	give(shaky, "arrive", map[string]any{})
 	pumps.set("shaky", map[string]float64{"vibration_rms": 2, "winding_temp": 150}) // kept quiet: somebody is there
-	stands("shaky", "pump.bearing", "medium", "cleared") // it got better before it was over
+	stands("shaky", "pump.bearing", "medium", "cleared")                            // it got better before it was over
 	give(shaky, "done", map[string]any{"code": "repaired"})
 	pumps.set("shaky", map[string]float64{"winding_temp": 90})
 
