@@ -21,8 +21,16 @@ func (e *Engine) device(dev *devices.Device) *deviceState {
 	d.self = []*deviceState{d}
 	e.devs[dev.Index] = d
 	e.join(d, e.assetOf(dev))
+	if t, ok := e.takeovers[dev.ID]; ok {
+		delete(e.takeovers, dev.ID)
+		e.move(dev.ID, t.asset, t.replaces)
+	}
 	return d
 }
+
+// A takeover is a device that a person said replaced another, and that has not been
+// heard yet: until it is, the other one goes on speaking for the asset.
+type takeover struct{ asset, replaces string }
 
 // deviceOn finds or makes the state of a device on a given asset.
 func (e *Engine) deviceOn(dev *devices.Device, a *assetState) *deviceState {
@@ -150,7 +158,12 @@ func (e *Engine) move(id, asset, replaces string) {
 		from = e.devs[old.Index]
 	}
 	var d *deviceState
-	if dev := e.reg.Lookup([]byte(id)); dev != nil {
+	dev := e.reg.Lookup([]byte(id))
+	if dev == nil && from != nil {
+		e.takeovers[id] = takeover{asset, replaces}
+		return
+	}
+	if dev != nil {
 		d = e.device(dev)
 		if d.asset.id != asset {
 			e.leave(d)

@@ -113,6 +113,8 @@ type binding struct {
 	lane   uint8
 	bind   []int32
 	consts *constants
+	// same are the other devices and lanes that see the same points.
+	same []binding
 }
 
 // memory is what the instances of an asset share out among them.
@@ -131,7 +133,7 @@ func carve[T any](from *[]T, n int) []T {
 }
 
 // plan lists the instances of an asset and counts what they need.
-func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, slots, cells, roles int) {
+func (e *Engine) plan(a *assetState) (plan []binding, limbs, slots, cells, roles int) {
 	if a.id == "" {
 		return
 	}
@@ -139,7 +141,7 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 		if !r.Enabled || !r.appliesTo(a.class) {
 			continue
 		}
-		bindings := e.bindings(a, r, old)
+		bindings := e.bindings(a, r)
 		if len(bindings) == 0 {
 			continue
 		}
@@ -171,7 +173,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
 	}
-	plan, limbs, slots, cells, roles := e.plan(a, old)
+	plan, limbs, slots, cells, roles := e.plan(a)
 	// Everything of an asset lies side by side: memory is what limits the engine.
 	block := make([]instance, len(plan))
 	a.instances = make([]*instance, len(plan))
@@ -181,7 +183,13 @@ func (e *Engine) bindAsset(a *assetState) {
 		e.initInstance(i, a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
-		if from := e.inherit(i, old); from != nil {
+		from := e.inherit(i, old)
+		for _, b := range plan[k].same {
+			if from == nil {
+				from = e.inheritFrom(i, old, b.dev, b.lane)
+			}
+		}
+		if from != nil {
 			a.orphans = slices.DeleteFunc(a.orphans, func(o *instance) bool { return o == from })
 		}
 	}
@@ -209,9 +217,9 @@ func (e *Engine) bindAsset(a *assetState) {
 }
 
 // bindings lists the ways in which a rule sees an asset, by device and lane.
-// Where two devices see the same points, the one that already has state, else
-// the first, stands for both.
-func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
+// Where two devices see the same points the first stands for both: which of them
+// was heard first must not matter.
+func (e *Engine) bindings(a *assetState, r *Rule) []binding {
 	var out []binding
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
@@ -227,19 +235,13 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 			}
 		}
 	}
-	known := func(b binding) bool {
-		return slices.ContainsFunc(old, func(i *instance) bool {
-			return i.rule.ID == r.ID && i.dev == b.dev && i.lane == b.lane
-		})
-	}
 	kept := out[:0]
 	for _, b := range out {
 		i := slices.IndexFunc(kept, func(o binding) bool { return len(b.bind) > 0 && slices.Equal(o.bind, b.bind) })
-		switch {
-		case i < 0:
+		if i < 0 {
 			kept = append(kept, b)
-		case known(b) && !known(kept[i]):
-			kept[i] = b
+		} else {
+			kept[i].same = append(kept[i].same, b)
 		}
 	}
 	return kept
@@ -321,8 +323,12 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 // remembered. A condition that reads as before keeps its timers; an edited one
 // keeps what is active and starts its timers anew.
 func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
+	return e.inheritFrom(i, old, i.dev, i.lane)
+}
+
+func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lane uint8) (from *instance) {
 	k := slices.IndexFunc(old, func(o *instance) bool {
-		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
+		return o.rule.ID == i.rule.ID && o.dev == dev && o.lane == lane
 	})
 	if k < 0 {
 		return nil

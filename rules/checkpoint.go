@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -56,6 +57,9 @@ func (e *Engine) MarkDirty(chunk int) { e.chunkDirty[chunk] = chunk != 0 }
 
 // Position is the sequence number of the last record that was applied.
 func (e *Engine) Position() uint64 { return e.seq }
+
+// Now is the journal time of the last record that was applied, in Unix nanoseconds.
+func (e *Engine) Now() int64 { return e.now }
 
 // Restore brings a new engine to the state of a checkpoint. chunks is indexed by
 // chunk number; a chunk that was never written is nil. Devices and points that
@@ -122,15 +126,18 @@ func (e *Engine) writeHead(w *writer) {
 	for _, id := range e.factIDs {
 		w.string(id)
 	}
-	ids := make([]string, 0, len(e.assigned))
-	for id := range e.assigned {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	ids := slices.Sorted(maps.Keys(e.assigned))
 	w.uint(uint64(len(ids)))
 	for _, id := range ids {
 		w.string(id)
 		w.string(e.assigned[id])
+	}
+	ids = slices.Sorted(maps.Keys(e.takeovers))
+	w.uint(uint64(len(ids)))
+	for _, id := range ids {
+		w.string(id)
+		w.string(e.takeovers[id].asset)
+		w.string(e.takeovers[id].replaces)
 	}
 }
 
@@ -166,6 +173,10 @@ func (e *Engine) readHead(data []byte) error {
 	for range r.count(2) {
 		id := r.string()
 		e.assigned[id] = r.string()
+	}
+	for range r.count(3) {
+		id := r.string()
+		e.takeovers[id] = takeover{r.string(), r.string()}
 	}
 	return r.done()
 }

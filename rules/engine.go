@@ -27,8 +27,9 @@ type Engine struct {
 	specs  map[string]*devices.Asset
 	// assigned is the asset of a device where the site file or a person named
 	// one.
-	assigned map[string]string
-	shared   map[*Rule]*constants // of rules that need no facts
+	assigned  map[string]string
+	takeovers map[string]takeover  // by the id of the new device
+	shared    map[*Rule]*constants // of rules that need no facts
 
 	conns   []connection
 	windows []window
@@ -74,7 +75,7 @@ func (e *Engine) Stats() Stats { return e.stats }
 // names and the registry knows are watched from the beginning, the others from
 // their first reading.
 func NewEngine(set *Set, site *devices.Site, reg *devices.Registry) *Engine {
-	e := &Engine{reg: reg, assets: make(map[string]*assetState), assigned: make(map[string]string)}
+	e := &Engine{reg: reg, assets: make(map[string]*assetState), assigned: make(map[string]string), takeovers: make(map[string]takeover)}
 	e.ctx.engine, e.ctx.event, e.mark = e, noEvent, 1
 	e.configure(set, site)
 	for _, s := range site.Devices {
@@ -148,6 +149,9 @@ func (e *Engine) take(rs []devices.Reading, conn int32) int {
 	}
 	if rs[0].Flags&(devices.Historical|devices.RetainedMessage) != 0 {
 		return e.moment(d, rs[:1], conn)
+	}
+	if e.rebind != nil {
+		e.bindStale(false)
 	}
 	e.hold(d, &rs[0], conn)
 	if len(rs) == 1 || rs[1].Point.Device != d.dev {

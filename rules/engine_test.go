@@ -157,6 +157,20 @@ func (b *bench) fact(t time.Duration, f devices.Fact) {
 	b.apply(devices.Record{Kind: devices.FactRecord, Time: at(t), Fact: &f})
 }
 
+// restart goes on with an engine that is restored from a checkpoint.
+func (b *bench) restart() {
+	b.t.Helper()
+	chunks := make([][]byte, Chunks)
+	for _, c := range b.eng.DirtyChunks(nil) {
+		chunks[c] = b.eng.AppendChunk(c, nil)
+	}
+	b.reg = devices.NewRegistry()
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	if err := b.eng.Restore(chunks); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // want compares the whole log, and empties it.
 func (b *bench) want(lines ...string) {
 	b.t.Helper()
@@ -204,7 +218,9 @@ func TestBriefPeakDoesNotStart(t *testing.T) {
 	b.want()
 }
 
-func TestSilenceIsNotRecovery(t *testing.T) {
+// Pain 3: a fault, a day of silence, then healthy: nothing clears in silence, and
+// once when it is over.
+func TestPain3SilenceIsNotRecovery(t *testing.T) {
 	b := newBench(t, rule("hot", "pump", "pump.bearing", bearing),
 		rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 5m)\nclear_for: 2m"))
 	d := b.device("p1", "pump", 30*time.Second, "bearing_temp")

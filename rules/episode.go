@@ -127,6 +127,8 @@ type Evidence struct {
 	Reason devices.Label  `json:"reason"` // one sentence for a technician
 	Inputs []Input        `json:"inputs"`
 	Series []Series       `json:"series,omitempty"`
+	// Learned says that the rule compares the asset with its own past.
+	Learned bool `json:"learned,omitempty"`
 
 	limit *float64 // of the condition, for the series it is drawn in
 }

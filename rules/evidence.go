@@ -17,7 +17,7 @@ func (e *Engine) evidence(i *instance, severity Severity) *Evidence {
 		}
 	}
 	when := &r.Thresholds[k].When
-	ev := &Evidence{Rule: r.ID, RuleVersion: r.Version, Condition: when.Text, Source: r.Source.String(), Threshold: r.limitText(i), Limits: i.limits()}
+	ev := &Evidence{Rule: r.ID, RuleVersion: r.Version, Condition: when.Text, Source: r.Source.String(), Threshold: r.limitText(i), Limits: i.limits(), Learned: r.Learns()}
 	e.ctx.inst, e.ctx.t = i, i.t
 	if when.limit != nil {
 		if v, ok := when.limit(&e.ctx); ok {

@@ -65,6 +65,32 @@ func TestReplacedDeviceKeepsWhatIsRemembered(t *testing.T) {
 	b.want("pump.bearing pump active condition_held medium onset=0s at=5m0s hot")
 }
 
+// A device that nobody heard before takes over when it speaks: what is open stays
+// open till then, with a restart in between, and ends by its word.
+func TestReplacedByADeviceThatWasNeverHeard(t *testing.T) {
+	b := newBench(t, rule("hot", "pump", "pump.bearing", bearing))
+	b.site.Assets = []devices.Asset{{ID: "pump", Class: "pump"}}
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	say := func(id string, m int, v float64) {
+		d := b.reg.Add(devices.Device{ID: id, Class: "pump", Asset: "pump", Interval: int64(time.Minute)})
+		p := b.reg.AddPoint(d, devices.Point{Name: "bearing_temp", Role: "bearing_temp", Unit: "°C"})
+		b.apply(devices.Record{Kind: devices.Messages, Connection: "c", Time: at(time.Duration(m) * time.Minute)},
+			devices.Reading{Point: p, Time: at(time.Duration(m) * time.Minute), Value: v})
+	}
+	for m := range 6 {
+		say("old", m, 75)
+	}
+	b.want("pump.bearing pump active condition_held medium onset=0s at=5m0s hot")
+	b.fact(6*time.Minute, devices.Fact{ID: "1", Kind: devices.FactReplaced, Asset: "pump", Device: "young", Replaces: "old", By: "li"})
+	b.restart()
+	say("old", 7, 75)
+	for m := 8; m < 12; m++ {
+		say("young", m, 50)
+		say("old", m, 90) // lies on a bench and matters to nobody
+	}
+	b.want("pump.bearing pump cleared clear_held medium onset=0s at=10m0s hot")
+}
+
 // A counter of another device counts from where that device stands: what the asset
 // used is neither lost nor invented, wherever the new counter begins.
 func TestReplacedCounterInventsNoConsumption(t *testing.T) {

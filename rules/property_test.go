@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/facilityd/facilityd/devices"
@@ -42,7 +39,7 @@ type deviceKind struct {
 var propertyDevices = []deviceKind{
 	{"p1", "pump", "p1", 10 * time.Second, []string{"running", "run_command", "current", "bearing_temp", "level", "volume", "discharge_pressure", "pressure_setpoint"}, true},
 	{"p2", "pump", "p2", 0, []string{"running", "current", "level", "vibration_rms"}, false},
-	{"vib", "sensor", "p1", 20 * time.Second, []string{"vibration_rms", "water_leak"}, true},
+	{"vib", "sensor", "p1", 20 * time.Second, []string{"vibration_rms", "water_leak", "current_l1", "current_l2", "current_l3"}, true},
 	{"g1", "gate", "g1", 0, []string{"obstruction", "gate_mode", "a:water_leak", "b:water_leak"}, false},
 	{"s1", "sensor", "s1", 15 * time.Second, []string{"gas_concentration", "water_leak"}, true},
 }
@@ -105,10 +102,21 @@ func (w *world) readings(list []said) []devices.Reading {
 	return out
 }
 
+// edition is a configuration.
+type edition struct {
+	set  *Set
+	site *devices.Site
+}
+
 // take applies an entry; the steps are the caller's.
 func (w *world) take(e entry, set *Set) []Transition {
+	return w.follow(e, edition{set, propertySite()})
+}
+
+// follow applies an entry under the configuration that is in force from it on.
+func (w *world) follow(e entry, v edition) []Transition {
 	if e.rec.Kind == devices.ConfigVersion {
-		return slices.Clone(w.eng.Swap(&e.rec, set, propertySite()))
+		return slices.Clone(w.eng.Swap(&e.rec, v.set, v.site))
 	}
 	return slices.Clone(w.eng.Apply(&e.rec, w.readings(e.said)))
 }
@@ -214,45 +222,4 @@ func propertySite() *devices.Site {
 	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
 		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
 	}}
-}
-
-// TestRestartContinuesBitForBit is pain 1: whatever is restored and continued
-// gives what an engine gives that was never stopped.
-func TestRestartContinuesBitForBit(t *testing.T) {
-	set := mustLoad(t, "rules:\n"+strings.Join(propertyRules, ""))
-	// Every reload changes a limit, takes a rule away and brings it back.
-	edited := mustLoad(t, "rules:\n"+strings.ReplaceAll(strings.Join(propertyRules[:len(propertyRules)-2], ""), "70 °C", "60 °C"))
-	kills := 0
-	rapid.Check(t, func(t *rapid.T) {
-		journal := drawJournal(t)
-		killAt := rapid.SliceOfN(rapid.IntRange(0, len(journal)-1), 1, 12).Draw(t, "kills")
-		whole, cut := newWorld(set, propertySite()), newWorld(set, propertySite())
-		var stored [Chunks][]byte
-		inForce := set
-		for k, e := range journal {
-			if e.rec.Kind == devices.ConfigVersion {
-				if inForce = edited; e.rec.Seq%2 == 0 {
-					inForce = set
-				}
-			}
-			a, b := whole.take(e, inForce), cut.take(e, inForce)
-			if d := cmp.Diff(a, b, cmp.AllowUnexported(Evidence{}), cmpopts.EquateEmpty()); d != "" {
-				t.Fatalf("record %d (-never stopped +restarted):\n%s", e.rec.Seq, d)
-			}
-			if slices.Contains(killAt, k) {
-				kills++
-				for _, c := range cut.eng.DirtyChunks(nil) {
-					stored[c] = cut.eng.AppendChunk(c, nil)
-				}
-				cut = newWorld(inForce, propertySite())
-				if err := cut.eng.Restore(stored[:]); err != nil {
-					t.Fatal(err)
-				}
-				if d := cmp.Diff(remembered(whole.eng), remembered(cut.eng)); d != "" {
-					t.Fatalf("record %d: what is remembered (-never stopped +restarted):\n%s", e.rec.Seq, d)
-				}
-			}
-		}
-	})
-	t.Logf("%d kills", kills)
 }

@@ -48,6 +48,7 @@ type Rule struct {
 	mutes   []muteUse
 	facts   []*FactSpec
 	slots   []slotSpec
+	learns  bool // some of them hold an asset's own past
 	clock   bool // follows journal time, not reading time
 	silence bool // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -172,15 +173,7 @@ func (e *Engine) Suppressed() (list []SuppressedView, counts []SuppressedCount) 
 			counts = append(counts, SuppressedCount{a.id, t.rule, t.why, t.n, t.from})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b SuppressedView) int {
-		switch {
-		case a.From > b.From:
-			return -1
-		case a.From < b.From:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(list, func(a, b SuppressedView) int { return cmp.Compare(b.From, a.From) })
 	return list, counts
 }
 

@@ -52,6 +52,7 @@ const windowBuckets = 10
 // slotFor gives the call its memory.
 func (c *compiler) slotFor(name string, args []ast.Node, cells int) int {
 	key := name
+	c.rule.learns = c.rule.learns || learnsBy(name)
 	var in naming
 	for _, a := range args {
 		key += "|" + c.text(a)
@@ -156,6 +157,7 @@ func compileWindow(c *compiler, name string, args []ast.Node, loc file.Location)
 		return badOperand(loc)
 	}
 	i := c.slotFor(name, all, windowBuckets)
+	c.rule.learns = c.rule.learns || w >= learntOver
 	f, width := x.number, int64(w)/windowBuckets
 	least := 0.5
 	switch {

@@ -17,7 +17,9 @@ var closingCodes = []struct {
 	{code: "device_fault", done: true},
 	{code: "known", real: true},
 	{code: "false_alarm"},
+	{code: ReasonNewNormal},
 	{code: "duplicate", mute: true},
+	{code: ReasonCommonCause, mute: true},
 }
 
 // DoneCodes are the closing codes of a job that is reported done.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 )
 
@@ -30,6 +29,12 @@ const (
 	DoCancel   Verb = "cancel"   // Reason, Until for "known"
 	DoReassign Verb = "reassign" // Person
 	DoMerge    Verb = "merge"    // Into; becomes a cancelling as duplicate
+	// DoNewNormal says that what a rule found unusual is usual from now on: Text.
+	// Only for rules that compare an asset with its own past.
+	DoNewNormal Verb = "new_normal"
+	// DoClose signs the work on a verified order off before the time for refusing
+	// it is over.
+	DoClose Verb = "close"
 )
 
 // A Command is what a person asks to be done with an order.
@@ -65,21 +70,25 @@ type verbRule struct {
 	// never conflict.
 	Always bool
 	check  func(*Order, *Command) error
+	// offers says of which orders beyond their state it may be; nil means of all.
+	offers func(*Order) bool
 }
 
 var verbs = []verbRule{
-	{DoAccept, Accept, false, nil},
-	{DoArrive, Arrive, false, nil},
-	{DoWait, Wait, false, checkWait},
-	{DoResume, Resume, false, nil},
-	{DoNote, Note, true, checkNote},
-	{DoMeasure, Measure, true, checkMeasure},
-	{DoAttach, Attach, true, checkAttach},
-	{DoDone, Finish, false, checkDone},
-	{DoRefuse, Refuse, false, checkRefuse},
-	{DoCancel, Cancel, false, checkCancel},
-	{DoReassign, Assigned, false, checkReassign},
-	{DoMerge, Cancel, false, checkMerge},
+	{DoAccept, Accept, false, nil, nil},
+	{DoArrive, Arrive, false, nil, nil},
+	{DoWait, Wait, false, checkWait, nil},
+	{DoResume, Resume, false, nil, nil},
+	{DoNote, Note, true, checkNote, nil},
+	{DoMeasure, Measure, true, checkMeasure, nil},
+	{DoAttach, Attach, true, checkAttach, nil},
+	{DoDone, Finish, false, checkDone, nil},
+	{DoRefuse, Refuse, false, checkRefuse, nil},
+	{DoCancel, Cancel, false, checkCancel, nil},
+	{DoReassign, Assigned, false, checkReassign, nil},
+	{DoMerge, Cancel, false, checkMerge, nil},
+	{DoNewNormal, Cancel, false, checkNewNormal, func(o *Order) bool { return o.Learned }},
+	{DoClose, Close, false, nil, nil},
 }
 
 // Verbs lists the commands in the order of a life.
@@ -95,7 +104,7 @@ func Verbs() []Verb {
 func (o *Order) Allowed() []Verb {
 	var out []Verb
 	for i := range verbs {
-		if May(o.State, verbs[i].Kind) {
+		if v := &verbs[i]; May(o.State, v.Kind) && (v.offers == nil || v.offers(o)) {
 			out = append(out, verbs[i].Verb)
 		}
 	}
@@ -157,8 +166,11 @@ func Decide(o *Order, c *Command, t *Template, since func(version int) ([]Entry,
 	if e.At.IsZero() {
 		e.At = c.Arrived
 	}
-	if c.Verb == DoMerge {
+	switch c.Verb {
+	case DoMerge:
 		e.Reason = "duplicate"
+	case DoNewNormal:
+		e.Reason = ReasonNewNormal
 	}
 	return e, nil
 }
@@ -306,45 +318,19 @@ func checkMerge(o *Order, c *Command) error {
 	return nil
 }
 
+func checkNewNormal(o *Order, c *Command) error {
+	switch {
+	case !o.Learned:
+		return &InvalidError{"verb", "not_learned", "its rules have fixed limits: cancel it as false_alarm or known, or change the limit in the rules"}
+	case strings.TrimSpace(c.Text) == "":
+		return &InvalidError{"text", "text_normal", "say what changed, so that it is normal now"}
+	}
+	return nil
+}
+
 func oneOf(field, word string, words []string) error {
 	if slices.Contains(words, word) {
 		return nil
 	}
 	return &InvalidError{field, "one_of", "use one of: " + strings.Join(words, ", ")}
-}
-
-// Facts are what rules must know of an entry. They reach the rules only through
-// the journal. Ids follow from the order's log, so the same fact twice is one.
-func Facts(before *Order, e *Entry) []devices.Fact {
-	fact := func(kind devices.FactKind) devices.Fact {
-		f := devices.Fact{
-			ID:   fmt.Sprintf("%s/%d/%s", before.ID, e.Version, kind),
-			Kind: kind, Asset: before.Asset, FaultClass: before.FaultClass, By: e.By, At: e.At,
-		}
-		if n := len(before.Holding); n > 0 {
-			f.Episode = before.Holding[n-1].Episode
-		}
-		return f
-	}
-	var out []devices.Fact
-	switch e.Kind {
-	case Arrive:
-		out = append(out, fact(devices.FactCheckedIn))
-	case Finish:
-		out = append(out, fact(devices.FactDone))
-		if e.Cleared {
-			out = append(out, fact(devices.FactCleared))
-		}
-	case Cancel:
-		if e.Into != "" { // the other order goes on with the episodes
-			break
-		}
-		f := fact(devices.FactCancelled)
-		f.Until, f.Note = e.Until, e.Reason
-		out = append(out, f)
-	}
-	if before.State == OnSite && (e.Kind == Finish || e.Kind == Wait || e.Kind == Assigned || e.Kind == Cancel) {
-		out = append(out, fact(devices.FactCheckedOut))
-	}
-	return out
 }

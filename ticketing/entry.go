@@ -40,6 +40,7 @@ type Detail struct {
 	Holds    bool           `json:"holds,omitempty"`   // the condition holds after this step
 	NoData   bool           `json:"no_data,omitempty"` // as far as is known: its inputs are silent
 	Inside   bool           `json:"inside,omitempty"`  // a person may be inside the asset
+	Learned  bool           `json:"learned,omitempty"` // the rule compares with the asset's own past
 	Severity string         `json:"severity,omitempty"`
 	Rule     string         `json:"rule,omitempty"`
 	Cause    rules.Cause    `json:"cause,omitempty"`

@@ -44,8 +44,9 @@ type Order struct {
 	// order's fault explains and that hold; Explains counts all that there were.
 	Consequences []Holding `json:"consequences,omitempty"`
 	Explains     int       `json:"explains,omitempty"`
-	Under        string    `json:"under,omitempty"`  // the order whose fault explains this one
-	Inside       bool      `json:"inside,omitempty"` // a person may be inside the asset
+	Under        string    `json:"under,omitempty"`   // the order whose fault explains this one
+	Inside       bool      `json:"inside,omitempty"`  // a person may be inside the asset
+	Learned      bool      `json:"learned,omitempty"` // a rule of it compares with the asset's own past
 	// What the current visit has, for what its template asks.
 	Photos int  `json:"photos,omitempty"`
 	Signed bool `json:"signed,omitempty"`
@@ -124,7 +125,7 @@ func (o *Order) Apply(e *Entry) error {
 	}
 	o.episode(e)
 	o.visit(e)
-	o.Inside = o.Inside || e.Inside
+	o.Inside, o.Learned = o.Inside || e.Inside, o.Learned || e.Learned
 	return nil
 }
 

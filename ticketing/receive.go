@@ -93,7 +93,7 @@ func entryOf(o *Order, t *rules.Transition, crit devices.Criticality, arrived ti
 		e.Version = o.Version + 1
 	}
 	if t.Evidence != nil {
-		e.Why = &t.Evidence.Reason
+		e.Why, e.Learned = &t.Evidence.Reason, t.Evidence.Learned
 		if PersonInside(t.Evidence) {
 			e.Tier, e.Reason, e.Inside = P1, reasonInside, true
 		}

@@ -110,7 +110,7 @@ var Transitions = []Transition{
 	{Merged, living, "", false},
 	{Raised, living, "", true},
 	{SLAWarned, working, "", false},
-	{SLAMissed, working, "", false},
+	{SLAMissed, anyState, "", false},
 	{Note, anyState, "", false},
 	{Measure, anyState, "", false},
 	{Attach, anyState, "", false},

@@ -28,35 +28,33 @@ var WarnKinds = append(slices.Clip(Milestones), SLAWarned, SLAMissed)
 
 // Warn says which warnings of the order's clocks are due now. Each is at the
 // moment when its share of the time was gone, and has a key that follows from the
-// clock: whoever looks, whenever and how often, the same warnings come to be
-// written once. A clock that is met in the meantime gives none.
+// clock: whoever looks, whenever and how often, it is written once. A clock that is
+// met gives no warning any more; that it was met too late is said all the same, so
+// that the log tells of every missed deadline, however seldom somebody looked.
 func Warn(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, now time.Time) (d Deadline) {
-	if !o.State.Working() {
-		return d
-	}
 	clocks := Clocks(log, p, cal, now)
 	for i := range clocks {
 		c := &clocks[i]
-		if c.Visit != o.Revisits || !c.Met.IsZero() || c.Ended {
+		open := c.Met.IsZero() && !c.Ended && c.Visit == o.Revisits && o.State.Working()
+		if !open && !c.Missed() {
 			continue
 		}
 		due := c.Reaches(100)
 		for _, level := range levels {
-			at := c.Reaches(level)
-			if at.IsZero() {
-				break
-			}
-			kind := SLAWarned
+			kind, at := SLAWarned, c.Reaches(level)
 			if level == 100 { // what is done at the last moment is done in time
-				kind, at = SLAMissed, at.Add(1)
+				kind, at = SLAMissed, due.Add(1)
 			}
-			if now.Before(at) {
+			switch {
+			case due.IsZero() || !open && kind == SLAWarned:
+				continue
+			case now.Before(at):
 				if d.Next.IsZero() || at.Before(d.Next) {
 					d.Next = at
 				}
-				break
+				continue
 			}
-			d.Overdue = d.Overdue || kind == SLAMissed
+			d.Overdue = d.Overdue || open && kind == SLAMissed
 			key := fmt.Sprintf("clock:%s/sla/%d/%s/%s/%d", o.ID, c.Visit, c.Target, c.Tier, level)
 			if slices.ContainsFunc(log, func(e Entry) bool { return e.Key == key }) {
 				continue

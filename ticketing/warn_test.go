@@ -104,6 +104,20 @@ func TestRaisedTierWarnsAnew(t *testing.T) {
 	}
 }
 
+// Who comes too late and just before somebody looks is in the log all the same.
+func TestDeadlineMissedBetweenTwoLooksIsInTheLog(t *testing.T) {
+	p, cal := DefaultPolicy(), calendar.Always()
+	l := &life{}
+	l.add(t, opened(P1, 0), entry(Accept, 7, Detail{}), entry(Finish, 25, Detail{}))
+	l.add(t, Warn(&l.order, l.log, &p, cal, minute(600)).Entries...)
+	if diff := cmp.Diff([]string{"sla_missed accept 1m40s 5m0.000000001s"}, l.warnings()); diff != "" {
+		t.Error(diff)
+	}
+	if d := Warn(&l.order, l.log, &p, cal, minute(700)); len(d.Entries) > 0 || d.Overdue || !d.Next.IsZero() {
+		t.Errorf("%+v", d)
+	}
+}
+
 // Whoever looks every minute and whoever looks only when told to writes the same
 // warnings; a pause and the calendar move them.
 func TestLookingWhenToldToSeesWhatLookingAlwaysSees(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/facilityd/facilityd/ticketing"
 )
 
 // TestScripts pins what the commands print and how they end, a topic a script.
@@ -103,5 +105,16 @@ func TestExamplesCanBeTyped(t *testing.T) {
 	walk(rootCommand())
 	if parsed < 12 {
 		t.Errorf("only %d examples were found", parsed)
+	}
+}
+
+// What can be done with an order can be done on the command line.
+func TestEveryCommandOfAnOrderIsASubcommand(t *testing.T) {
+	order := orderCommand()
+	for _, v := range ticketing.Verbs() {
+		name := strings.ReplaceAll(string(v), "_", "-")
+		if sub, _, err := order.Find([]string{name}); err != nil || sub.Name() != name || sub.Example == "" {
+			t.Errorf("facilityd order %s: %v", name, err)
+		}
 	}
 }

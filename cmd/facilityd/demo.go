@@ -100,7 +100,7 @@ func runDemo(cmd *cobra.Command, listen, mqttAddr, data string, speed float64) e
 
 	log := daemon.NewLogger(cmd.ErrOrStderr(), e.Log)
 	d, list := daemon.New(daemon.Options{
-		Settings: e, Content: content, Version: version, Out: out, Log: log, LocalPerson: "demo-technician",
+		Settings: e, Content: content, People: &configs.File{Name: "shipped/demo-people.yaml", Data: sites.DemoPeople}, Version: version, Out: out, Log: log, LocalPerson: "demo-technician",
 	})
 	if err := list.Err(); err != nil {
 		return err

@@ -52,7 +52,8 @@ Start here:
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
-		profileCommand(), adoptCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(), rulesCommand(), backtestCommand(), redecodeCommand(), versionCommand(),
+		profileCommand(), adoptCommand(), assetCommand(), explainCommand(), windowCommand(), personCommand(), orderCommand(), reportCommand(), detectCommand(), rulesCommand(),
+		backtestCommand(), redecodeCommand(), versionCommand(),
 	)
 	teach(root)
 	return root

@@ -32,7 +32,7 @@ loopback it needs a person's token: FACILITYD_TOKEN, or a file with --token-file
 	apiFlags(cmd.PersistentFlags())
 	cmd.AddCommand(orderListCommand(), orderShowCommand(), orderMeasureCommand(), orderAttachCommand())
 	for _, v := range orderVerbs {
-		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short))
+		cmd.AddCommand(orderVerbCommand(v.verb, v.args, v.short, v.example))
 	}
 	return cmd
 }
@@ -46,20 +46,23 @@ func apiFlags(f *pflag.FlagSet) {
 // orderVerbs are the commands of people, each with the argument after the order
 // that it cannot do without: the name of a field of its body.
 var orderVerbs = []struct {
-	verb  ticketing.Verb
-	args  string
-	short string
+	verb    ticketing.Verb
+	args    string
+	short   string
+	example string // what follows the number of the order
 }{
-	{ticketing.DoAccept, "", "Take an order"},
-	{ticketing.DoArrive, "", "Say that you are at the asset"},
-	{ticketing.DoWait, "reason", "Say why work cannot go on: parts, access, contractor or weather"},
-	{ticketing.DoResume, "", "Say that work goes on"},
-	{ticketing.DoNote, "text", "Add a note"},
-	{ticketing.DoDone, "", "Report the job done"},
-	{ticketing.DoRefuse, "reason", "Refuse the reported work: a re-visit"},
-	{ticketing.DoCancel, "reason", "Say that it is not a job: false_alarm, duplicate or known"},
-	{ticketing.DoReassign, "person", "Give the order to a person"},
-	{ticketing.DoMerge, "into", "Make the order part of another one"},
+	{ticketing.DoAccept, "", "Take an order", ""},
+	{ticketing.DoArrive, "", "Say that you are at the asset", ""},
+	{ticketing.DoWait, "reason", "Say why work cannot go on: parts, access, contractor or weather", ` parts --text "Spring ordered, here on Friday"`},
+	{ticketing.DoResume, "", "Say that work goes on", ""},
+	{ticketing.DoNote, "text", "Add a note", ` "The belt is worn"`},
+	{ticketing.DoDone, "", "Report the job done", ` --code repaired --text "Belt replaced"`},
+	{ticketing.DoRefuse, "reason", "Refuse the reported work: a re-visit", ` "It still rattles"`},
+	{ticketing.DoCancel, "reason", "Say that it is not a job: false_alarm, duplicate or known", " known --days 14"},
+	{ticketing.DoReassign, "person", "Give the order to a person", " li.na"},
+	{ticketing.DoMerge, "into", "Make the order part of another one", " demo-12"},
+	{ticketing.DoNewNormal, "text", "Say what changed, so that what the rule found unusual is normal from now on", ` "Larger impeller since Monday"`},
+	{ticketing.DoClose, "", "Sign the confirmed work off now", ""},
 }
 
 func orderListCommand() *cobra.Command {
@@ -147,18 +150,19 @@ func writeConsequences(out io.Writer, o *board.WorkOrderDetail) error {
 	return w.Flush()
 }
 
-func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
+func orderVerbCommand(verb ticketing.Verb, arg, short, example string) *cobra.Command {
 	var text, reason, code, key string
 	var at time.Time
 	var version int
 	var cleared bool
 	var days int
-	use, n := string(verb)+" ORDER", 1
+	name := strings.ReplaceAll(string(verb), "_", "-")
+	use, n := name+" ORDER", 1
 	if arg != "" {
 		use, n = use+" "+strings.ToUpper(arg), 2
 	}
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(n),
+		Use: use, Short: short, Args: cobra.ExactArgs(n), Example: "  facilityd order " + name + " demo-17" + example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/work-orders/" + url.PathEscape(args[0])
 			if version == 0 {
@@ -216,8 +220,13 @@ func orderVerbCommand(verb ticketing.Verb, arg, short string) *cobra.Command {
 	return cmd
 }
 
-// askAPI makes one call; a problem document becomes an error that says it all.
+// askAPI makes one call; a problem document becomes an error that says it all. A nil
+// answer is not read.
 func askAPI(cmd *cobra.Command, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
+	return askAPIWithin(cmd, 30*time.Second, method, path, head, body, answer)
+}
+
+func askAPIWithin(cmd *cobra.Command, patience time.Duration, method, path string, head map[string]string, body, answer any) (*http.Response, error) {
 	base, _ := cmd.Flags().GetString("url")
 	var in io.Reader
 	typ := "application/json"
@@ -230,7 +239,7 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 		}
 		in = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+"/api/v1"+path, in)
 	if err != nil {
@@ -239,6 +248,7 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 	if in != nil {
 		r.Header.Set("Content-Type", typ)
 	}
+	r.Header.Set("User-Agent", board.CommandLine)
 	for k, v := range head {
 		r.Header.Set(k, v)
 	}
@@ -260,6 +270,9 @@ func askAPI(cmd *cobra.Command, method, path string, head map[string]string, bod
 	}
 	if resp.StatusCode/100 != 2 {
 		return resp, problemError(resp, data)
+	}
+	if answer == nil {
+		return resp, nil
 	}
 	if err := json.Unmarshal(data, answer); err != nil {
 		return resp, fmt.Errorf("read the answer of %s: %w", base, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/notify"
+	"github.com/facilityd/facilityd/ticketing/outbox"
 	"github.com/facilityd/facilityd/ticketing/roster"
 )
 
@@ -26,6 +27,8 @@ const Board = "board"
 type People struct {
 	Roster   *roster.Roster
 	Channels []notify.Config
+	// Subscriptions are other systems that hear of orders, over a webhook.
+	Subscriptions []outbox.Subscription
 }
 
 // Allowed are the addresses of the roster's persons by channel: the only ones
@@ -69,6 +72,8 @@ type peopleFile struct {
 	Teams      []teamEntry    `yaml:"teams"`
 	Rotas      []rotaEntry    `yaml:"rotas"`
 	Escalation []chainEntry   `yaml:"escalation"`
+	// Subscriptions are other systems that hear of orders.
+	Subscriptions []subscriptionEntry `yaml:"subscriptions"`
 }
 
 type channelEntry struct {
@@ -231,6 +236,9 @@ func Parse(file string, data []byte, around Around) (*People, diag.List) {
 	}
 	for i := range f.Escalation {
 		r.chain(&f.Escalation[i], i)
+	}
+	for i := range f.Subscriptions {
+		r.subscription(&f.Subscriptions[i], i)
 	}
 	if !r.list.HasErrors() {
 		r.reach(&f)

@@ -7,3 +7,8 @@ import _ "embed"
 //
 //go:embed demo.yaml
 var Demo []byte
+
+// DemoPeople are those who are told in the demo.
+//
+//go:embed demo-people.yaml
+var DemoPeople []byte

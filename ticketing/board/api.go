@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
@@ -37,6 +38,7 @@ func (b *Board) registerAPI(mux *http.ServeMux) {
 	huma.Register(api, op("list-episodes", http.MethodGet, "/episodes", "orders", "List episodes"), b.apiEpisodes)
 	huma.Register(api, op("list-devices", http.MethodGet, "/devices", "estate", "List devices"), b.apiDevices)
 	b.registerAdoption(api)
+	b.registerExplain(api)
 	huma.Register(api, op("get-device", http.MethodGet, "/devices/{id}", "estate", "One device with its latest readings"), b.apiDevice)
 	huma.Register(api, op("list-assets", http.MethodGet, "/assets", "estate", "List the assets of the site files"), b.apiAssets)
 	huma.Register(api, op("get-accounting", http.MethodGet, "/accounting", "daemon", "Where every message and every reading went"), b.apiAccounting)
@@ -347,7 +349,7 @@ func (b *Board) apiError(err error) error {
 		return &p
 	case errors.Is(err, ticketing.ErrCursor):
 		return huma.Error400BadRequest(err.Error())
-	case errors.Is(err, ticketing.ErrNotFound):
+	case errors.Is(err, ticketing.ErrNotFound), errors.Is(err, rules.ErrNoAsset), errors.Is(err, rules.ErrNoRule):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, context.Canceled):
 		return huma.NewError(499, "the client went away")

@@ -64,6 +64,14 @@ type (
 		Person string `json:"person" minLength:"1" doc:"Id of the person who gets it"`
 		Text   string `json:"text,omitempty" maxLength:"4000"`
 	}
+	NewNormalBody struct {
+		Seen
+		Text string `json:"text" minLength:"1" maxLength:"4000" doc:"What changed, so that it is normal now"`
+	}
+	CloseBody struct {
+		Seen
+		Text string `json:"text,omitempty" maxLength:"4000"`
+	}
 	MergeBody struct {
 		Seen
 		Into string `json:"into" minLength:"1" doc:"Id or number of the order that goes on"`
@@ -93,7 +101,9 @@ func (b *ReassignBody) fill(c *ticketing.Command) {
 	b.Seen.fill(c)
 	c.Person, c.Text = b.Person, b.Text
 }
-func (b *MergeBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Into, c.Text = b.Into, b.Text }
+func (b *NewNormalBody) fill(c *ticketing.Command) { b.Seen.fill(c); c.Text = b.Text }
+func (b *CloseBody) fill(c *ticketing.Command)     { b.Seen.fill(c); c.Text = b.Text }
+func (b *MergeBody) fill(c *ticketing.Command)     { b.Seen.fill(c); c.Into, c.Text = b.Into, b.Text }
 
 // body is one of the bodies above, by pointer.
 type body[B any] interface {
@@ -105,8 +115,20 @@ type commandInput[B any] struct {
 	ID      string `path:"id" doc:"Id or number (demo-17) of the order"`
 	Key     string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" doc:"Chosen by you, one per command: a retry under the same key changes nothing"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the order that you had seen, or give version in the body"`
+	Agent   string `header:"User-Agent" doc:"Which program asks, for the log"`
 	Body    B
 }
+
+// viaOf says for the log from where a command of the API came.
+func viaOf(agent string) string {
+	if strings.HasPrefix(agent, CommandLine) {
+		return "cli"
+	}
+	return "api"
+}
+
+// CommandLine is the User-Agent of facilityd's own command line.
+const CommandLine = "facilityd-cli"
 
 type commandOutput struct {
 	ETag     string `header:"ETag" doc:"The order's version now"`
@@ -127,6 +149,8 @@ func (b *Board) registerCommands(api huma.API) {
 	registerCommand[CancelBody](b, api, ticketing.DoCancel, "Not a job")
 	registerCommand[ReassignBody](b, api, ticketing.DoReassign, "Give the order to a person")
 	registerCommand[MergeBody](b, api, ticketing.DoMerge, "Make the order part of another")
+	registerCommand[NewNormalBody](b, api, ticketing.DoNewNormal, "What the rule found unusual is normal from now on: it learns anew")
+	registerCommand[CloseBody](b, api, ticketing.DoClose, "Sign the confirmed work off now")
 }
 
 func registerCommand[B any, P body[B]](b *Board, api huma.API, verb ticketing.Verb, summary string) {
@@ -138,7 +162,7 @@ func registerCommand[B any, P body[B]](b *Board, api huma.API, verb ticketing.Ve
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: conflict}},
 	}}
 	huma.Register(api, o, func(ctx context.Context, in *commandInput[B]) (*commandOutput, error) {
-		c := ticketing.Command{Verb: verb, Via: "api", Key: in.Key, Arrived: b.cfg.Now()}
+		c := ticketing.Command{Verb: verb, Via: viaOf(in.Agent), Key: in.Key, Arrived: b.cfg.Now()}
 		P(&in.Body).fill(&c)
 		return b.apiCommand(ctx, in.ID, in.IfMatch, c)
 	})

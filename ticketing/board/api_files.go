@@ -14,6 +14,7 @@ type attachInput struct {
 	ID      string    `path:"id" doc:"Id or number (demo-17) of the order"`
 	Key     string    `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200"`
 	IfMatch string    `header:"If-Match" doc:"The ETag of the order that you had seen, or give version"`
+	Agent   string    `header:"User-Agent" doc:"Which program asks, for the log"`
 	Version int       `query:"version"`
 	At      time.Time `query:"at" doc:"Time of the action, when it was made without a connection"`
 	Name    string    `query:"name" doc:"Name of the file"`
@@ -33,7 +34,7 @@ func (b *Board) registerAttach(api huma.API) {
 			return nil, b.apiError(err)
 		}
 		c := ticketing.Command{
-			Verb: ticketing.DoAttach, Via: "api", Key: in.Key, Arrived: b.cfg.Now(), At: in.At, Version: in.Version, Attachment: a, Content: in.RawBody,
+			Verb: ticketing.DoAttach, Via: viaOf(in.Agent), Key: in.Key, Arrived: b.cfg.Now(), At: in.At, Version: in.Version, Attachment: a, Content: in.RawBody,
 		}
 		return b.apiCommand(ctx, in.ID, in.IfMatch, c)
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/rules"
 )
 
 // Live is what the board shows of the running daemon. Every answer is a copy of
@@ -23,6 +24,18 @@ type Live interface {
 	Strangers(site string) []Stranger
 	// Adopt makes a stranger known, by way of the journal.
 	Adopt(ctx context.Context, a Adoption, by string, at time.Time) error
+	// Explain tells how the rules of an asset stand now, or stood at a time that is
+	// not zero: the journal is replayed up to it. Errors are those of
+	// [rules.Engine.Explain], and [*ticketing.InvalidError] for a time that the
+	// journal does not hold.
+	Explain(ctx context.Context, site string, q rules.Question, at time.Time) (Moment, error)
+	// Windows are the maintenance windows and visits of a site.
+	Windows(site string) []rules.WindowView
+	// Suppressed is what would have been opened on a site and was not.
+	Suppressed(site string) ([]rules.SuppressedView, []rules.SuppressedCount)
+	// Tell brings what a person did to the rules, by way of the journal. Once it
+	// returns without an error the rules will hear of it.
+	Tell(ctx context.Context, site string, f devices.Fact) error
 }
 
 // A Device is a device as it stands now.

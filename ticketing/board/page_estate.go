@@ -55,6 +55,7 @@ func (b *Board) devicesPage(w http.ResponseWriter, r *http.Request) {
 type deviceData struct {
 	Device Device
 	Orders []WorkOrder
+	Rules  []Explanation
 }
 
 func (b *Board) devicePage(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +69,7 @@ func (b *Board) devicePage(w http.ResponseWriter, r *http.Request) {
 		b.pageError(w, r, err)
 		return
 	}
-	d := &deviceData{Device: dev}
+	d := &deviceData{Device: dev, Rules: b.standing(r.Context(), subject{site: dev.Site, question: rules.Question{Asset: dev.Asset, Device: dev.ID}})}
 	if d.Orders, err = b.viewOrders(r.Context(), page.Items); err != nil {
 		b.pageError(w, r, err)
 		return

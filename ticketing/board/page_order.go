@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
@@ -25,7 +26,8 @@ type orderData struct {
 	Form     *formState
 	ByHand   bool
 	Guide    *Guide
-	Problem  int // how often the fault came within 30 days, when that is a problem
+	Rules    []Explanation // how those of its fault class stand now
+	Problem  int           // how often the fault came within 30 days, when that is a problem
 }
 
 // manyConsequences is from where on the steps of consequences are left out of the
@@ -55,6 +57,9 @@ type formState struct {
 func (d *orderData) Can(verb string) bool {
 	return slices.Contains(d.Order.Commands, ticketing.Verb(verb))
 }
+
+// OpenedAt is when the order was opened, for a link.
+func (d *orderData) OpenedAt() string { return d.Order.Opened.Format(time.RFC3339Nano) }
 
 func (b *Board) orderPage(w http.ResponseWriter, r *http.Request) {
 	b.showOrder(w, r, http.StatusOK, nil)
@@ -93,6 +98,9 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	b.withClocks(&d.Order, o, log)
 	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
 		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
+	}
+	if o.State.Active() {
+		d.Rules = b.standing(ctx, subject{site: o.Site, question: rules.Question{Asset: o.Asset, FaultClass: o.FaultClass}})
 	}
 	slices.Reverse(d.Log)
 	if o.Explains > manyConsequences { // they have a list of their own; their steps would bury the rest

@@ -32,7 +32,7 @@ type pages struct {
 
 func newPages(b *Board) (*pages, error) {
 	p := &pages{board: b, byName: map[string]*template.Template{}}
-	layout, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	layout, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/explained.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse pages: %w", err)
 	}
@@ -259,16 +259,34 @@ func (v *view) Ago(t time.Time) string {
 }
 
 // Duration is a length of time in its largest sensible unit.
-func (v *view) Duration(d time.Duration) string {
+func (v *view) Duration(d time.Duration) string { return durationText(v.p, d) }
+
+func durationText(p *messages.Printer, d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return v.T("time.seconds", int(d/time.Second))
+		return p.Text("time.seconds", int(d/time.Second))
 	case d < 2*time.Hour:
-		return v.T("time.minutes", int(d/time.Minute))
+		return p.Text("time.minutes", int(d/time.Minute))
 	case d < 48*time.Hour:
-		return v.T("time.hours", int(d/time.Hour))
+		return p.Text("time.hours", int(d/time.Hour))
 	}
-	return v.T("time.days", int(d/(24*time.Hour)))
+	return p.Text("time.days", int(d/(24*time.Hour)))
+}
+
+// YesNo is the value of a state that is a truth value.
+func (v *view) YesNo(x *float64) string {
+	if *x != 0 {
+		return v.T("explain.yes")
+	}
+	return v.T("explain.no")
+}
+
+// Hours is a length of time given in hours.
+func (v *view) Hours(n int) string {
+	if n > 24 {
+		return v.T("windows.days", n/24)
+	}
+	return v.T("windows.hours", n)
 }
 
 // Number writes a reading without digits that mean nothing.

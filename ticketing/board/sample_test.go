@@ -231,6 +231,12 @@ func nakedReason(en, zh string) *rules.Evidence {
 	return &rules.Evidence{Rule: "M09", RuleVersion: "0b51", Condition: "min_flow > 0.005 * q3", Reason: devices.Label{EN: en, ZH: zh}}
 }
 
+func nakedLearned() *rules.Evidence {
+	ev := nakedReason("Opens slower than it used to", "开启比以往慢")
+	ev.Learned = true
+	return ev
+}
+
 // sampleLive stands for the running daemon.
 type sampleLive struct {
 	strangers []board.Stranger
@@ -238,6 +244,7 @@ type sampleLive struct {
 	site      *devices.Site
 	devices   []board.Device
 	status    board.Status
+	rules     *sampleRules
 }
 
 func newSampleLive(t *testing.T) *sampleLive {
@@ -278,6 +285,7 @@ func newSampleLive(t *testing.T) *sampleLive {
 			},
 		})
 	}
+	l.rules = newSampleRules(t, l.site)
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/facilityd/facilityd/configs/messages"
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 )
 
@@ -79,7 +80,7 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 			t.Errorf("the board says %q of %s, it is %q", said, d.Figure, d.Sentence)
 		}
 	}
-	words("reason", "severity", "person_inside", "recurrence", "still_holds", "common_cause", "consequence")
+	words("reason", "severity", "person_inside", "recurrence", "still_holds", "common_cause", "new_normal", "consequence")
 	words("attachment", ticketing.AttachmentRoles...)
 	words("skill", ticketing.Skills...)
 	words("class", devices.Classes...)
@@ -87,6 +88,13 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 	words("phase", "active", "active_without_data", "cleared")
 	words("quality", "good", "uncertain", "bad")
 	words("availability", "online", "offline", "degraded", "unknown")
+	for _, st := range rules.States() {
+		words("explain", "state_"+string(st))
+	}
+	words("explain", "value_true", "value_false", "value_unknown")
+	words("windows", "state_open", "state_planned", "state_over", "outcome_suppressed", "outcome_opened", "outcome_over",
+		"why_window", "why_visit", "why_shelved", "why_signal")
+	words("phase", "pending")
 	words("via", "board", "api", "cli", "rules", "clock")
 	words("order", "due_accept", "due_arrive", "due_done")
 	for _, key := range keys {

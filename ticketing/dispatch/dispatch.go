@@ -74,7 +74,7 @@ type State struct {
 	Overdue time.Time      `json:"overdue,omitzero"`  // when it was last said that it waits too long
 	Reached bool           `json:"reached,omitempty"` // somebody was told by the chain
 	Nobody  bool           `json:"nobody,omitempty"`  // the chain is over and nobody could be told
-	Failed  []string       `json:"failed,omitempty"`  // persons of this visit whom no channel reached
+	Failed  []string       `json:"failed,omitempty"`  // persons whom no channel reaches now
 }
 
 // Order says who is to be told about an order, now that entries were added to
@@ -183,9 +183,9 @@ func (c *call) assigned(e *ticketing.Entry) {
 	}
 }
 
-// warn tells that time runs out: who has the order, or who was told about it while
-// nobody has. When four fifths of the time are gone the last step of the chain
-// knows too.
+// warn tells that time runs out: who has the order, and from four fifths of the
+// time on the last step of the chain. While nobody has it the chain is still
+// climbing: who was told so far hears of it, and the last step when it is over.
 func (c *call) warn(e *ticketing.Entry) {
 	if !c.o.State.Working() || c.urgency() != roster.Page {
 		return
@@ -194,10 +194,10 @@ func (c *call) warn(e *ticketing.Entry) {
 	switch {
 	case !c.free():
 		who = append(who, c.o.Assignee)
-	case e.Level > 50: // before that the chain is still climbing
+	case e.Level > 50:
 		who = append(who, c.s.Told...)
 	}
-	if e.Level > 50 {
+	if e.Level >= 100 || !c.free() && e.Level > 50 {
 		who = append(who, c.last()...)
 	}
 	c.all(who, Notice{Kind: notify.Warning, When: e.At, Target: e.Target, Due: e.Due, Level: e.Level})
@@ -207,13 +207,8 @@ func (c *call) warn(e *ticketing.Entry) {
 // can be reached.
 func (c *call) fallBack(unreached []string) {
 	s := c.s
-	fresh := false
-	for _, p := range unreached {
-		if !slices.Contains(s.Failed, p) {
-			s.Failed = append(slices.Clip(s.Failed), p)
-			fresh = true
-		}
-	}
+	fresh := slices.ContainsFunc(unreached, func(p string) bool { return !slices.Contains(s.Failed, p) })
+	s.Failed = unreached
 	all := len(s.Told) > 0
 	for _, p := range s.Told {
 		all = all && slices.Contains(s.Failed, p)
@@ -221,9 +216,8 @@ func (c *call) fallBack(unreached []string) {
 	if !fresh || !all || !c.free() {
 		return
 	}
-	if s.Next.IsZero() {
-		s.Nobody = true // nobody is left to be told
-	} else {
+	s.Nobody = true // until a step reaches somebody
+	if !s.Next.IsZero() {
 		s.Next = c.now
 	}
 }
@@ -285,20 +279,20 @@ func (c *call) step() {
 		reached++
 	}
 	s.Reached = s.Reached || reached > 0
-	s.Nobody = false
+	s.Nobody = s.Nobody && reached == 0
 	s.Step++
 	switch {
 	case s.Step < len(steps) && reached == 0:
 		s.Next = c.now
 	case c.urgency() == roster.Digest: // a digest does not climb
-		s.Next, s.Nobody = time.Time{}, !s.Reached
+		s.Next, s.Nobody = time.Time{}, s.Nobody || !s.Reached
 	case s.Step < len(steps):
 		s.Next = c.now.Add(steps[s.Step].After)
 	case s.Round < c.chain.Repeat || c.o.Tier == ticketing.P1 && s.Round < alwaysRepeat:
 		s.Step, s.Round = 0, s.Round+1
-		s.Next, s.Nobody = c.now.Add(max(c.chain.Again, repeatAfter)), !s.Reached
+		s.Next, s.Nobody = c.now.Add(max(c.chain.Again, repeatAfter)), s.Nobody || !s.Reached
 	default:
-		s.Next, s.Nobody = time.Time{}, !s.Reached
+		s.Next, s.Nobody = time.Time{}, s.Nobody || !s.Reached
 	}
 }
 

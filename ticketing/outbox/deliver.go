@@ -92,9 +92,7 @@ func (d *Deliverer) run(ctx context.Context, l *lane) {
 		for i := range taken {
 			slots <- struct{}{}
 			wg.Go(func() {
-				// What was begun is brought to its end when the daemon stops: the
-				// receiver may have taken it already.
-				d.deliver(context.WithoutCancel(ctx), &taken[i])
+				d.deliver(ctx, &taken[i])
 				<-slots
 				select {
 				case freed <- struct{}{}:
@@ -127,9 +125,17 @@ func (d *Deliverer) take(ctx context.Context, l *lane, n int) ([]Effect, error) 
 	return d.Queue.TakeEffects(ctx, n, l.urgent, now, now.Add(Lease))
 }
 
+// grace is how long what was begun may take when the daemon stops: the receiver
+// may have taken it already.
+const grace = 5 * time.Second
+
 func (d *Deliverer) deliver(ctx context.Context, e *Effect) {
+	stopping := ctx
+	ctx = context.WithoutCancel(ctx)
 	sending, cancel := context.WithTimeout(ctx, timeout)
+	stop := context.AfterFunc(stopping, func() { time.AfterFunc(grace, cancel) })
 	receipt, err := d.Send(sending, e)
+	stop()
 	cancel()
 	now := time.Now()
 	log := d.Log.With("effect", e.Key, "kind", e.Kind, "to", e.To, "order", e.Order, "tier", e.Tier, "attempt", e.Attempts)

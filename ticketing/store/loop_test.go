@@ -177,9 +177,8 @@ func TestCutFeederMakesOneOrderAndTheBrokenOnesTheirs(t *testing.T) {
 	}
 	broken := []*devices.Device{fed[17], fed[99], fed[163]}
 	well := slices.DeleteFunc(slices.Clone(fed), func(d *devices.Device) bool { return slices.Contains(broken, d) })
-	l.pass(5*time.Minute, 10*time.Second, talk(well)) // the feeder's meter is the last to start
 	volts = 230
-	l.pass(30*time.Minute, 10*time.Second, talk(well))
+	l.pass(40*time.Minute, 10*time.Second, talk(well))
 	all = l.orders(ticketing.Filter{})
 	var own []string
 	for _, o := range all {

@@ -72,7 +72,9 @@ type Daemon struct {
 	outlets   []*historian
 	board     listener
 	control   control
+	replaying chan struct{} // holds one: who looks back
 	crew      atomic.Pointer[Crew]
+	tell      *teller
 
 	reloading  sync.Mutex // one reload at a time: a signal may meet a command
 	mu         sync.Mutex
@@ -163,10 +165,11 @@ func New(o Options) (*Daemon, diag.List) {
 	}
 	d := &Daemon{
 		opts: o, log: o.Log, bundles: bundles, now: now,
-		registry: prometheus.NewRegistry(), ready: make(chan struct{}),
+		registry: prometheus.NewRegistry(), ready: make(chan struct{}), replaying: make(chan struct{}, 1),
 		writers: make(map[string]*journal.Writer), chains: make(map[string]*chain),
 	}
 	d.takeCrew(crew)
+	d.tell = newTeller(d)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.metrics, d.figures = newMetrics(d.registry), newFigureMetrics(d.registry)
 	var sites []string
@@ -233,7 +236,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		start(&work, func() error { return c.run(workCtx) })
 		start(&work, func() error { return d.relayFacts(workCtx, c.site) })
 		start(&work, func() error { return d.reviewOrders(workCtx, c) })
+		start(&work, func() error { return d.tell.run(workCtx, c) })
 	}
+	start(&work, func() error { return d.tell.outbox.Run(workCtx) })
+	start(&work, func() error { return d.tell.prune(workCtx) })
 	start(&work, func() error { return d.countFigures(workCtx) })
 	for _, h := range d.outlets {
 		start(&work, func() error { return h.run(workCtx) })
@@ -290,12 +296,13 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 		return err
 	}
 	d.orders, err = store.Open(ctx, store.Config{
-		URL: databaseURL(&s.Settings), Criticality: d.criticality, Template: d.template, Warranty: warranty, Registerer: d.registry,
+		URL: databaseURL(&s.Settings), Criticality: d.criticality, Template: d.template, Warranty: warranty, Effects: d.tell.effects(), Registerer: d.registry,
 	})
 	if err != nil {
 		return err
 	}
 	opened.add("work orders", d.orders.Close)
+	d.tell.outbox.Queue = d.orders
 	if id := d.opts.LocalPerson; id != "" {
 		if _, err := d.orders.AddPerson(ctx, ticketing.Person{ID: id, Name: "Demo technician", Lang: s.Language}, d.now()); err != nil {
 			return err

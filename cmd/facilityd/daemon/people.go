@@ -98,6 +98,9 @@ func (d *Daemon) greetCrew(ctx context.Context) {
 		d.log.Warn("nobody is told of work orders: the settings name no people file; orders are on the board only")
 		return
 	}
+	if d.opts.People != nil { // the demo's people are on the board only
+		return
+	}
 	persons, err := d.orders.Persons(ctx)
 	if err != nil {
 		d.log.Warn("who may sign in cannot be read", "error", err)

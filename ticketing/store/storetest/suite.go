@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,9 +43,9 @@ func Step(asset, fault string, episode, seq uint64, phase rules.Phase, sev rules
 
 // Run runs every case against stores that open makes; each gets an empty one.
 func Run(t *testing.T, open func(t *testing.T, cfg store.Config) *store.Store) {
-	for _, c := range cases {
+	for _, c := range slices.Concat(cases, outboxCases) {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := store.Config{Warranty: 7 * 24 * time.Hour, Criticality: func(_, asset string) devices.Criticality {
+			cfg := store.Config{Warranty: 7 * 24 * time.Hour, Effects: TellEverybody(), Criticality: func(_, asset string) devices.Criticality {
 				if strings.HasPrefix(asset, "lift") {
 					return devices.VitalAsset
 				}
@@ -72,10 +73,12 @@ type env struct {
 	key int
 }
 
-var cases = []struct {
+type testCase struct {
 	name string
 	run  func(e *env)
-}{
+}
+
+var cases = []testCase{
 	{"an episode opens an order with its evidence", (*env).opens},
 	{"a second episode of the fault joins the open order", (*env).joins},
 	{"PAINS 6: an order for each asset and fault class, none for a group", (*env).otherClass},
