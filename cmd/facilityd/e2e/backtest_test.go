@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -93,7 +95,7 @@ type told struct {
 	At       time.Time
 }
 
-// TestBacktestFromTheJournalIsWhatTheDaemonDid: faults, people, a reload, a kill
+// TestBacktestFromTheJournalIsWhatTheDaemonDid: faults, people, a window, a reload, a kill
 // while a fault is pending, another one while a device is silent. What the daemon
 // wrote into its orders, step by step, is what a backtest of its journal says: with
 // the rules that were in force, and with the same rules given as files.
@@ -110,7 +112,7 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	d := Start(t, program, "run", "--config", settings)
 	d.Token = strings.TrimSpace(facilityd(t, "person", "add", "li.na", "--config", settings))
 	pumps := newPlant(t, broker.URL())
-	for _, p := range []string{"shaky", "strained", "warm", "mute"} {
+	for _, p := range []string{"shaky", "strained", "warm", "mute", "windowed"} {
 		pumps.set(p, map[string]float64{"vibration_rms": 2, "winding_temp": 90, "cabinet_temp": 30})
 	}
 	give := func(o orderView, verb string, body map[string]any) {
@@ -142,6 +144,14 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	give(shaky, "done", map[string]any{"code": "repaired"})
 	pumps.set("shaky", map[string]float64{"winding_temp": 90})
 
+	// A fault within a maintenance window is held back, and opened at its end.
+	window := exec.Command(program, "window", "add", "--asset", "windowed", "--fault-class", "motor.overload", "--for", "8s", "--reason", "new motor", "--url", d.Address("board"))
+	window.Env = append(os.Environ(), "FACILITYD_TOKEN="+d.Token)
+	if out, err := window.CombinedOutput(); err != nil {
+		t.Fatalf("window add: %v\n%s", err, out)
+	}
+	pumps.set("windowed", map[string]float64{"winding_temp": 150})
+
 	// Another configuration, while a fault of a rule that stays is pending.
 	pumps.set("warm", map[string]float64{"cabinet_temp": 65})
 	pumps.set("strained", map[string]float64{"winding_temp": 150})
@@ -156,6 +166,7 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	d.Kill()
 	d.Restart()
 	orderOf(d, "booster", "motor.overload")
+	windowed := orderOf(d, "windowed", "motor.overload")
 	silent := orderOf(d, "mute", "comms.quality")
 	pumps.set("warm", map[string]float64{"cabinet_temp": 65})
 	d.Kill()
@@ -167,6 +178,12 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	stands("mute", "comms.quality", "low", "cleared")
 	stands("booster", "motor.overload", "medium", "cleared")
 	stands("shaky", "pump.bearing", "medium", "active")
+
+	for _, e := range All[episode](d, "/api/v1/episodes", nil) {
+		if e.Asset == "windowed" && e.ActiveAt.Sub(windowed.Onset) < 5*time.Second {
+			t.Errorf("the window held nothing back: %+v", e)
+		}
+	}
 
 	// Asked while it runs, the daemon answers for itself.
 	var live backtest.Report
