@@ -54,7 +54,7 @@ Start here:
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
 		profileCommand(), adoptCommand(), assetCommand(), explainCommand(), windowCommand(), personCommand(), orderCommand(),
 		reportCommand(), detectCommand(), rulesCommand(), backtestCommand(), redecodeCommand(), rotaCommand(), notifyCommand(),
-		versionCommand(),
+		outboxCommand(), versionCommand(),
 	)
 	teach(root)
 	return root
