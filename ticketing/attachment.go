@@ -70,7 +70,7 @@ func (o *Order) Lacks(t *Template) (lacks []string) {
 			photos++
 		}
 	}
-	if o.Photos < photos {
+	for range photos - o.Photos {
 		lacks = append(lacks, "photo")
 	}
 	return lacks

@@ -300,7 +300,7 @@ type Conflict struct {
 	Version int             `json:"version,omitempty" doc:"Version of the order now"`
 	State   ticketing.State `json:"state,omitempty" doc:"State of the order now"`
 	Changed []LogEntry      `json:"changed,omitempty" doc:"Log entries since the version that the sender had seen"`
-	Lacks   []string        `json:"lacks,omitempty" doc:"What has to be attached first: signature, photo"`
+	Lacks   []string        `json:"lacks,omitempty" doc:"What has to be attached first: signature, photo, one for each that is missing"`
 	Since   time.Time       `json:"since,omitzero" doc:"Since when the fault has held, when that is why"`
 }
 

@@ -233,9 +233,20 @@ func (v *view) AttachmentRoles() []string { return ticketing.AttachmentRoles }
 
 // Lacks names what has to be attached.
 func (v *view) Lacks(roles []string) string {
-	words := make([]string, len(roles))
-	for i, r := range roles {
-		words[i] = v.T("attachment." + r)
+	var words []string
+	for _, role := range ticketing.AttachmentRoles {
+		n := 0
+		for _, r := range roles {
+			if r == role {
+				n++
+			}
+		}
+		switch word := v.T("attachment." + role); {
+		case n == 1:
+			words = append(words, word)
+		case n > 1:
+			words = append(words, fmt.Sprintf("%d × %s", n, word))
+		}
 	}
 	return strings.Join(words, ", ")
 }
