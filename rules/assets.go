@@ -105,6 +105,7 @@ func (e *Engine) bindStale(look bool) {
 	e.rebind = nil
 	for _, a := range list {
 		e.bindAsset(a)
+		e.introduce(a)
 		for _, i := range a.instances {
 			switch {
 			case i.rule.clock:

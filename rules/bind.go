@@ -18,6 +18,7 @@ type assetState struct {
 	instances []*instance    // in order of rule, device, lane
 	deps      []dependent    // by point
 	pasts     []past
+	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
@@ -46,6 +47,7 @@ type instance struct {
 	place  uint32  // place among the asset's instances
 	key    uint64  // orders instances that wake in one second
 	bind   []int32 // point index per role of the rule; -1 = none
+	have   uint64  // roles, a bit each, that have a point
 	consts *constants
 
 	t       int64 // how far it has been evaluated
@@ -59,6 +61,7 @@ type instance struct {
 	mark    uint32
 	limbs   []limb // one per threshold
 	slots   []slot
+	kin     *kin // its related assets; nil where the rule asks of none
 }
 
 // A limb is where one threshold of one instance stands.
@@ -203,12 +206,14 @@ func (e *Engine) bindAsset(a *assetState) {
 				d.busy--
 			}
 		}
+		e.part(i)
 		i.dead = true
 	}
 	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
+		e.meet(i)
 		e.setBusy(i, busy)
 		if i.wake != 0 {
 			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
@@ -296,6 +301,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
 		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
 	copy(i.bind, b.bind)
+	i.have = bound(b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
@@ -308,15 +314,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 		h.Write([]byte{0, b.lane})
 	}
 	i.key = h.Sum64()
-	all := e.reg.Points()
-	i.devs = b.dev.self
-	for _, idx := range b.bind {
-		if idx >= 0 {
-			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
-			}
-		}
-	}
+	i.devs = e.devicesOf(b.dev, b.bind)
 }
 
 // inherit takes over what the instance of the same rule, device and lane
@@ -356,6 +354,14 @@ func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lan
 			}
 		}
 	}
+	inheritSlots(i, o)
+	i.kin = o.kin
+	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
+	return o
+}
+
+// inheritSlots takes over the memory of calls that read as before.
+func inheritSlots(i, o *instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells && sameNames(s.names, i.consts, u.names, o.consts) {
@@ -366,8 +372,17 @@ func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lan
 			}
 		}
 	}
-	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
-	return o
+}
+
+// bound is the roles, a bit each, that have a point.
+func bound(bind []int32) uint64 {
+	have := uint64(0)
+	for slot, idx := range bind {
+		if idx >= 0 {
+			have |= 1 << slot
+		}
+	}
+	return have
 }
 
 // attach makes the points of an asset know its instances.

@@ -42,6 +42,8 @@ func (b *Board) routes() http.Handler {
 	inner.HandleFunc("GET /on-call", b.onCallPage)
 	inner.HandleFunc("GET /accounting", b.accountingPage)
 	inner.HandleFunc("GET /status", b.statusPage)
+	inner.HandleFunc("GET /messages", b.messagesPage)
+	inner.HandleFunc("POST /messages/{key}/{verb}", b.effectForm)
 	inner.HandleFunc("POST /logout", b.logout)
 	inner.HandleFunc("POST /language", b.language)
 	inner.HandleFunc("GET /events", b.events)
