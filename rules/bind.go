@@ -18,6 +18,7 @@ type assetState struct {
 	instances []*instance    // in order of rule, device, lane
 	deps      []dependent    // by point
 	pasts     []past
+	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
 	tasks     []task
 	simulated bool
@@ -46,6 +47,7 @@ type instance struct {
 	place  uint32  // place among the asset's instances
 	key    uint64  // orders instances that wake in one second
 	bind   []int32 // point index per role of the rule; -1 = none
+	have   uint64  // roles, a bit each, that have a point
 	consts *constants
 
 	t       int64 // how far it has been evaluated
@@ -59,6 +61,7 @@ type instance struct {
 	mark    uint32
 	limbs   []limb // one per threshold
 	slots   []slot
+	kin     *kin // its related assets; nil where the rule asks of none
 }
 
 // A limb is where one threshold of one instance stands.
@@ -113,6 +116,8 @@ type binding struct {
 	lane   uint8
 	bind   []int32
 	consts *constants
+	// same are the other devices and lanes that see the same points.
+	same []binding
 }
 
 // memory is what the instances of an asset share out among them.
@@ -131,7 +136,7 @@ func carve[T any](from *[]T, n int) []T {
 }
 
 // plan lists the instances of an asset and counts what they need.
-func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, slots, cells, roles int) {
+func (e *Engine) plan(a *assetState) (plan []binding, limbs, slots, cells, roles int) {
 	if a.id == "" {
 		return
 	}
@@ -139,7 +144,7 @@ func (e *Engine) plan(a *assetState, old []*instance) (plan []binding, limbs, sl
 		if !r.Enabled || !r.appliesTo(a.class) {
 			continue
 		}
-		bindings := e.bindings(a, r, old)
+		bindings := e.bindings(a, r)
 		if len(bindings) == 0 {
 			continue
 		}
@@ -171,7 +176,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	for _, d := range a.devices {
 		d.silence, d.watched = nil, false
 	}
-	plan, limbs, slots, cells, roles := e.plan(a, old)
+	plan, limbs, slots, cells, roles := e.plan(a)
 	// Everything of an asset lies side by side: memory is what limits the engine.
 	block := make([]instance, len(plan))
 	a.instances = make([]*instance, len(plan))
@@ -181,7 +186,13 @@ func (e *Engine) bindAsset(a *assetState) {
 		e.initInstance(i, a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
-		if from := e.inherit(i, old); from != nil {
+		from := e.inherit(i, old)
+		for _, b := range plan[k].same {
+			if from == nil {
+				from = e.inheritFrom(i, old, b.dev, b.lane)
+			}
+		}
+		if from != nil {
 			a.orphans = slices.DeleteFunc(a.orphans, func(o *instance) bool { return o == from })
 		}
 	}
@@ -195,12 +206,14 @@ func (e *Engine) bindAsset(a *assetState) {
 				d.busy--
 			}
 		}
+		e.part(i)
 		i.dead = true
 	}
 	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
+		e.meet(i)
 		e.setBusy(i, busy)
 		if i.wake != 0 {
 			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
@@ -209,9 +222,9 @@ func (e *Engine) bindAsset(a *assetState) {
 }
 
 // bindings lists the ways in which a rule sees an asset, by device and lane.
-// Where two devices see the same points, the one that already has state, else
-// the first, stands for both.
-func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
+// Where two devices see the same points the first stands for both: which of them
+// was heard first must not matter.
+func (e *Engine) bindings(a *assetState, r *Rule) []binding {
 	var out []binding
 	for _, d := range a.devices {
 		if len(r.roles) == 0 {
@@ -227,19 +240,13 @@ func (e *Engine) bindings(a *assetState, r *Rule, old []*instance) []binding {
 			}
 		}
 	}
-	known := func(b binding) bool {
-		return slices.ContainsFunc(old, func(i *instance) bool {
-			return i.rule.ID == r.ID && i.dev == b.dev && i.lane == b.lane
-		})
-	}
 	kept := out[:0]
 	for _, b := range out {
 		i := slices.IndexFunc(kept, func(o binding) bool { return len(b.bind) > 0 && slices.Equal(o.bind, b.bind) })
-		switch {
-		case i < 0:
+		if i < 0 {
 			kept = append(kept, b)
-		case known(b) && !known(kept[i]):
-			kept[i] = b
+		} else {
+			kept[i].same = append(kept[i].same, b)
 		}
 	}
 	return kept
@@ -294,6 +301,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
 		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
 	copy(i.bind, b.bind)
+	i.have = bound(b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
@@ -306,23 +314,19 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 		h.Write([]byte{0, b.lane})
 	}
 	i.key = h.Sum64()
-	all := e.reg.Points()
-	i.devs = b.dev.self
-	for _, idx := range b.bind {
-		if idx >= 0 {
-			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
-			}
-		}
-	}
+	i.devs = e.devicesOf(b.dev, b.bind)
 }
 
 // inherit takes over what the instance of the same rule, device and lane
 // remembered. A condition that reads as before keeps its timers; an edited one
 // keeps what is active and starts its timers anew.
 func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
+	return e.inheritFrom(i, old, i.dev, i.lane)
+}
+
+func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lane uint8) (from *instance) {
 	k := slices.IndexFunc(old, func(o *instance) bool {
-		return o.rule.ID == i.rule.ID && o.dev == i.dev && o.lane == i.lane
+		return o.rule.ID == i.rule.ID && o.dev == dev && o.lane == lane
 	})
 	if k < 0 {
 		return nil
@@ -350,6 +354,14 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 			}
 		}
 	}
+	inheritSlots(i, o)
+	i.kin = o.kin
+	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
+	return o
+}
+
+// inheritSlots takes over the memory of calls that read as before.
+func inheritSlots(i, o *instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells && sameNames(s.names, i.consts, u.names, o.consts) {
@@ -360,8 +372,17 @@ func (e *Engine) inherit(i *instance, old []*instance) (from *instance) {
 			}
 		}
 	}
-	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
-	return o
+}
+
+// bound is the roles, a bit each, that have a point.
+func bound(bind []int32) uint64 {
+	have := uint64(0)
+	for slot, idx := range bind {
+		if idx >= 0 {
+			have |= 1 << slot
+		}
+	}
+	return have
 }
 
 // attach makes the points of an asset know its instances.

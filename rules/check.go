@@ -156,7 +156,7 @@ func always(trials []outcome, f func(outcome) bool) bool {
 func trials(r *Rule, limits []float64) []outcome {
 	consts, facts := trialConstants(r, limits)
 	e := &Engine{points: make([]pointState, len(r.roles))}
-	i := &instance{rule: r, consts: consts, bind: make([]int32, len(r.roles))}
+	i := &instance{rule: r, consts: consts, bind: make([]int32, len(r.roles)), have: math.MaxUint64}
 	ctx := &evalContext{engine: e, inst: i, t: 1, expiry: never, due: never}
 	values := make([][]trialValue, len(r.roles))
 	total := max(1, len(facts))
@@ -268,11 +268,16 @@ func trialValues(ctx *evalContext, u *roleUse) []trialValue {
 	return out
 }
 
-// Describe lists the language's functions, one a line.
+// Describe lists the language's functions and the relations that some of them
+// take, one a line.
 func Describe() string {
 	var b strings.Builder
 	for _, f := range functionList {
 		fmt.Fprintf(&b, "%-44s %s\n", f.Usage, f.Doc)
+	}
+	b.WriteString("\nWhom any, all, sum, median, min and max may ask:\n")
+	for _, r := range relations {
+		fmt.Fprintf(&b, "%-44s %s\n", r.name, r.doc)
 	}
 	return b.String()
 }

@@ -234,10 +234,16 @@ func (e *Engine) runGrid() {
 func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 	for {
 		var next *instance
-		for _, i := range a.instances {
+		look := func(i *instance) {
 			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
 				next = i
 			}
+		}
+		for _, i := range a.instances {
+			look(i)
+		}
+		for k := range a.visitors {
+			look(a.visitors[k].inst)
 		}
 		if next == nil {
 			return

@@ -218,7 +218,9 @@ func TestBriefPeakDoesNotStart(t *testing.T) {
 	b.want()
 }
 
-func TestSilenceIsNotRecovery(t *testing.T) {
+// Pain 3: a fault, a day of silence, then healthy: nothing clears in silence, and
+// once when it is over.
+func TestPain3SilenceIsNotRecovery(t *testing.T) {
 	b := newBench(t, rule("hot", "pump", "pump.bearing", bearing),
 		rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 5m)\nclear_for: 2m"))
 	d := b.device("p1", "pump", 30*time.Second, "bearing_temp")

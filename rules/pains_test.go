@@ -68,7 +68,7 @@ func TestPain2NoFloodAfterRestart(t *testing.T) {
 	b.want("comms.quality a active condition_held low onset=10h25m10s at=10h25m10s quiet")
 }
 
-// Pain 3 is TestSilenceIsNotRecovery; a stale value that a gateway sends again
+// Pain 3 also: a stale value that a gateway sends again
 // with its old time changes nothing either.
 func TestPain3StaleRepetitionIsNoRecovery(t *testing.T) {
 	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak\nclear_for: 1m"))
@@ -179,6 +179,21 @@ func TestPain10WindowRechecksAtItsEnd(t *testing.T) {
 	b.want("pump.bearing p1 active condition_held medium onset=2m0s at=30m0s hot")
 }
 
+// Pain 10: what was open before a window and recovers in it is over, and what
+// fails again in it is looked at when the window ends by itself.
+func TestPain10RecoveryDuringAWindowIsSeen(t *testing.T) {
+	b := newBench(t, rule("leak", "any", "water.leak", "severity: high\nwhen: water_leak\nclear_for: 1m"))
+	d := b.device("s", "sensor", time.Minute, "water_leak")
+	b.say(d, 0, 0, "water_leak", true)
+	b.fact(time.Minute, devices.Fact{ID: "w", Kind: devices.FactWindow, Asset: "s", From: epoch.Add(time.Minute), Until: epoch.Add(20 * time.Minute)})
+	for m := 2; m < 25; m++ {
+		b.say(d, time.Duration(m)*time.Minute, 0, "water_leak", m >= 15)
+	}
+	b.want("water.leak s active condition_held high onset=0s at=0s leak",
+		"water.leak s cleared clear_held high onset=0s at=3m0s leak",
+		"water.leak s active condition_held high onset=15m0s at=20m0s leak")
+}
+
 // Pain 11: the time of day is that of the site.
 func TestPain11TimeOfDayIsTheSites(t *testing.T) {
 	b := newBench(t, rule("night", "meter", "energy.anomaly", "severity: low\nwhen: power > 5 kW and between(\"22:00\", \"06:00\")"))
@@ -198,6 +213,33 @@ func TestPain11TimeOfDayIsTheSites(t *testing.T) {
 	b.want("energy.anomaly m active condition_held low onset=647h59m0s at=647h59m0s night",
 		"energy.anomaly m cleared clear_held low onset=647h59m0s at=652h0m0s night",
 		"energy.anomaly m active condition_held low onset=668h0m0s at=668h0m0s night")
+}
+
+// Pain 11: the night in which the clocks go back has an hour more, and two o'clock
+// twice.
+func TestPain11NightOfTheClocksGoingBack(t *testing.T) {
+	b := newBench(t, rule("night", "meter", "energy.anomaly", "severity: low\nwhen: power > 5 kW and between(\"22:00\", \"06:00\")"),
+		rule("two", "meter", "water.leak", "severity: low\nwhen: power > 5 kW and hour() == 2"))
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.site.Location = zone
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	d := b.device("m", "meter", 30*time.Minute, "power")
+	evening := time.Date(2026, 10, 24, 18, 0, 0, 0, zone).Sub(epoch)
+	for h := range 30 {
+		b.say(d, evening+time.Duration(h)*30*time.Minute, 0, "power", 9.0)
+	}
+	local := func(d time.Duration) string { return epoch.Add(d).In(zone).Format("2 15:04 MST") }
+	var got []string
+	for _, tr := range b.all {
+		got = append(got, tr.Rule+" "+tr.Phase.String()+" "+local(time.Duration(tr.At-epoch.UnixNano())))
+	}
+	want := "night active 24 22:00 CEST; two active 25 02:00 CEST; two cleared 25 03:00 CET; night cleared 25 06:00 CET"
+	if s := strings.Join(got, "; "); s != want {
+		t.Errorf("got %s\nwant %s", s, want)
+	}
 }
 
 // Pain 15: batches are evaluated at their own times, late readings and clocks of

@@ -31,7 +31,11 @@ func trialOf(r *Rule) *Rule {
 	free.OnlyWhile = take(r.OnlyWhile)
 	for k := range r.Thresholds {
 		t := &r.Thresholds[k]
-		free.Thresholds = append(free.Thresholds, Threshold{Severity: t.Severity, When: *take(&t.When), Clear: take(t.Clear)})
+		when := *take(&t.When)
+		c.clearing = true
+		clear := take(t.Clear)
+		c.clearing = false
+		free.Thresholds = append(free.Thresholds, Threshold{Severity: t.Severity, When: when, Clear: clear})
 	}
 	if !good || len(free.roles) > maxRoles {
 		return nil
@@ -47,6 +51,10 @@ var bounds = map[string][2]float64{
 
 // tried compiles a call in a trial. One that remembers becomes a value of its own,
 // and what it looks at is not tried.
+func tried(f *Function) func(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	return func(c *compiler, _ string, args []ast.Node, loc file.Location) operand { return c.tried(f, args, loc) }
+}
+
 func (c *compiler) tried(f *Function, args []ast.Node, loc file.Location) operand {
 	before := slices.Clone(c.rule.roles)
 	op := f.compile(c, f.Name, args, loc)

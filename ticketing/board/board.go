@@ -45,6 +45,7 @@ type Orders interface {
 type Config struct {
 	Orders   Orders
 	Live     Live
+	Outbox   Outbox // nil: nothing is sent
 	Messages *messages.Catalogue
 	// Templates say what to do about a fault class, by its id; nil means none.
 	Templates map[string]*ticketing.Template

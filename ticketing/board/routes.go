@@ -41,6 +41,8 @@ func (b *Board) routes() http.Handler {
 	inner.HandleFunc("GET /figures", b.figuresPage)
 	inner.HandleFunc("GET /accounting", b.accountingPage)
 	inner.HandleFunc("GET /status", b.statusPage)
+	inner.HandleFunc("GET /messages", b.messagesPage)
+	inner.HandleFunc("POST /messages/{key}/{verb}", b.effectForm)
 	inner.HandleFunc("POST /logout", b.logout)
 	inner.HandleFunc("POST /language", b.language)
 	inner.HandleFunc("GET /events", b.events)

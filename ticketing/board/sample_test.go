@@ -80,7 +80,7 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 		local = ""
 	}
 	s.board, err = board.New(board.Config{
-		Orders: s.store, Live: s.live, Messages: catalogue, Templates: guides, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
+		Orders: s.store, Outbox: s.store, Live: s.live, Messages: catalogue, Templates: guides, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "facilityd_up 1") }),
 		Ready:   func() error { return s.ready }, Version: "1.0.0",
 	})

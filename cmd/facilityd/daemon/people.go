@@ -12,6 +12,7 @@ import (
 	"github.com/facilityd/facilityd/configs/people"
 	"github.com/facilityd/facilityd/configs/templates"
 	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/notify"
 )
 
@@ -69,6 +70,12 @@ func around(bundles []*configs.Bundle, now time.Time) (people.Around, diag.List)
 		a.Sites = append(a.Sites, b.Site)
 	}
 	return a, list
+}
+
+// Template says what to do about a fault class.
+func Template(faultClass string) (*ticketing.Template, error) {
+	set, list := templates.Shipped()
+	return set[faultClass], list.Err()
 }
 
 // Site finds a site of some bundles, nil when none has the id.

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
+	"github.com/facilityd/facilityd/devices"
+	"github.com/facilityd/facilityd/devices/profile"
+	"github.com/facilityd/facilityd/devices/simulator"
+	"github.com/facilityd/facilityd/rules"
+)
+
+// A tape is what the demo estate says in an hour of a working day, decoded with
+// the shipped profiles: every class of device with its own points, rhythm and
+// noise.
+type tape struct {
+	site  *devices.Site
+	reg   *devices.Registry
+	said  []spoken
+	first int64
+}
+
+// spoken is one message of one device.
+type spoken struct {
+	time     int64
+	readings []devices.Reading
+}
+
+const tapeLength = time.Hour
+
+func newTape(b testing.TB) *tape {
+	cfg := simulator.DemoEstate()
+	cfg.Start = time.Date(2026, 4, 13, 1, 0, 0, 0, time.UTC) // nine o'clock on a Monday
+	e, err := simulator.New(cfg, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	t := &tape{site: demoSite(b), reg: devices.NewRegistry(), first: cfg.Start.UnixNano()}
+	decoder := profile.NewDecoder(shippedProfiles(b), t.site, t.reg)
+	var batch profile.Batch
+	e.Records("demo", cfg.Start.Add(tapeLength), func(r *devices.Record) {
+		batch.Reset()
+		decoder.Decode(r, &batch)
+		for rs := batch.Readings; len(rs) > 0; {
+			n := 1
+			for n < len(rs) && rs[n].Point.Device == rs[0].Point.Device && rs[n].Time == rs[0].Time {
+				n++
+			}
+			t.said = append(t.said, spoken{r.Time, slices.Clone(rs[:n])})
+			rs = rs[n:]
+		}
+	})
+	return t
+}
+
+// A crowd is one engine with many estates that say what is on the tape, with all
+// shipped rules.
+type crowd struct {
+	tape    *tape
+	site    *devices.Site
+	reg     *devices.Registry
+	eng     *rules.Engine
+	set     *rules.Set
+	copies  int
+	stride  uint32 // points of one estate
+	rec     devices.Record
+	rs      []devices.Reading
+	next    int   // on the tape
+	rounds  int64 // how often the tape was played
+	devices int
+}
+
+func newCrowd(b testing.TB, t *tape, n int) *crowd {
+	c := &crowd{tape: t, reg: devices.NewRegistry(), set: shippedRules(b), stride: uint32(len(t.reg.Points()))}
+	c.copies = n / len(t.reg.Devices())
+	c.devices = c.copies * len(t.reg.Devices())
+	site := *t.site
+	site.Assets, site.Devices = nil, nil
+	for k := range c.copies {
+		own := func(id string) string {
+			if id == "" {
+				return ""
+			}
+			return fmt.Sprintf("%s-%04d", id, k)
+		}
+		for _, a := range t.site.Assets {
+			a.ID, a.Parent, a.FedBy = own(a.ID), own(a.Parent), slices.Clone(a.FedBy)
+			for i := range a.FedBy {
+				a.FedBy[i] = own(a.FedBy[i])
+			}
+			site.Assets = append(site.Assets, a)
+		}
+		// The points of the copies lie as those of the original.
+		for _, p := range t.reg.Points() {
+			d := *p.Device
+			d.ID, d.Asset = own(d.ID), own(d.Asset)
+			q := *p
+			c.reg.AddPoint(c.reg.Add(d), q)
+		}
+	}
+	c.site = &site
+	c.eng = rules.NewEngine(c.set, c.site, c.reg)
+	c.rec = devices.Record{Kind: devices.Messages, Connection: "c"}
+	return c
+}
+
+// play lets every estate say the next of the tape, for so long.
+func (c *crowd) play(length time.Duration) {
+	all := c.reg.Points()
+	end := c.now() + int64(length)
+	for ; c.now() < end; c.next++ {
+		if c.next == len(c.tape.said) {
+			c.next, c.rounds = 0, c.rounds+1
+			continue
+		}
+		m := &c.tape.said[c.next]
+		shift := c.rounds * int64(tapeLength)
+		c.rec.Time = m.time + shift
+		for k := range c.copies {
+			c.rs = c.rs[:0]
+			for _, r := range m.readings {
+				r.Point = all[uint32(k)*c.stride+r.Point.Index]
+				r.Time += shift
+				c.rs = append(c.rs, r)
+			}
+			c.rec.Seq++
+			c.eng.Apply(&c.rec, c.rs)
+		}
+	}
+}
+
+// now is the time of the next message.
+func (c *crowd) now() int64 {
+	if c.next == len(c.tape.said) {
+		return c.tape.first + (c.rounds+1)*int64(tapeLength)
+	}
+	return c.tape.said[c.next].time + c.rounds*int64(tapeLength)
+}
+
+// spent is the processor time of the process: other work on the machine does not
+// count.
+func spent(b testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkEstates is the cost of a reading, and the bytes of state of a point,
+// with all shipped rules and the devices of the demo estate many times over.
+func BenchmarkEstates(b *testing.B) {
+	t := newTape(b)
+	for _, n := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var before, after runtime.MemStats
+			c := newCrowd(b, t, n)
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			c.play(20 * time.Minute)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			state := float64(after.HeapAlloc - before.HeapAlloc)
+			was, began := c.eng.Stats(), spent(b)
+			for b.Loop() {
+				c.play(5 * time.Minute)
+			}
+			cpu := spent(b) - began
+			runtime.ReadMemStats(&before)
+			is := c.eng.Stats()
+			readings := float64(is.Readings - was.Readings)
+			b.ReportMetric(float64(cpu.Nanoseconds())/readings, "cpu-ns/reading")
+			b.ReportMetric(float64(before.Mallocs-after.Mallocs)/readings, "allocs/reading")
+			b.ReportMetric(float64(is.Evaluations-was.Evaluations)/readings, "evaluations/reading")
+			b.ReportMetric(float64(len(c.reg.Points()))/float64(c.devices), "points/device")
+			b.ReportMetric(float64(is.Transitions-was.Transitions), "transitions")
+			b.ReportMetric(state/float64(len(c.reg.Points())), "B/point")
+			runtime.KeepAlive(c)
+		})
+	}
+}
+
+// shippedRules loads the rules that ship.
+func shippedRules(b testing.TB) *rules.Set {
+	var files []rules.File
+	names, err := fs.Glob(daemon.Shipped().Rules, "*.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names {
+		data, err := fs.ReadFile(daemon.Shipped().Rules, name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		files = append(files, rules.File{Name: name, Data: data})
+	}
+	set, list := rules.Load(files, rules.LoadOptions{})
+	if err := list.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return set
+}
