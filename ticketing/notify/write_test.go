@@ -2,6 +2,7 @@ package notify
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/facilityd/facilityd/ticketing"
 )
 
-func writer(t *testing.T) *Writer {
+func writer(t testing.TB) *Writer {
 	t.Helper()
 	c, err := messages.Load()
 	if err != nil {
@@ -25,10 +26,12 @@ func writer(t *testing.T) *Writer {
 // noon is in the site's time, with which everything is written.
 var noon = time.Date(2026, 2, 17, 12, 0, 0, 0, time.FixedZone("", 8*3600))
 
+var shipped = sync.OnceValues(templates.Shipped)
+
 // trapped is an order for a simulated lift with people in it.
-func trapped(t *testing.T, kind Kind) *Facts {
+func trapped(t testing.TB, kind Kind) *Facts {
 	t.Helper()
-	set, list := templates.Shipped()
+	set, list := shipped()
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
