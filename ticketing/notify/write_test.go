@@ -90,6 +90,7 @@ func TestTitlesSayWhatHasHappened(t *testing.T) {
 		title, lead string
 	}{
 		{func(f *Facts) { f.Kind = Escalated }, "Nobody yet · " + about, "Nobody has accepted it for 2 min."},
+		{func(f *Facts) { f.Kind, f.At = Escalated, noon }, about, ""}, // nobody could be told before
 		{func(f *Facts) { f.Kind = Silent }, "No word · " + about, "Li Na accepted it at 11:58 and has said nothing since."},
 		{func(f *Facts) { f.Kind, f.Reason = Worse, "person_inside" }, "More urgent · " + about, "It is P1 now: a person may be inside."},
 		{func(f *Facts) { f.Kind = Again }, "Re-visit · " + about, "The fault is back after the repair."},
