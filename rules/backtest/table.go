@@ -30,8 +30,8 @@ type TableOptions struct {
 	Room int
 }
 
-// DefaultRoom is about 300 MB of rows.
-const DefaultRoom = 4_000_000
+// DefaultRoom is about 160 MB of rows.
+const DefaultRoom = 2_000_000
 
 // columns of the long form, in any order; others are not looked at.
 var columns = []string{"time", "device", "point", "value", "quality"}
