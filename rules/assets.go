@@ -180,6 +180,16 @@ func (e *Engine) move(id, asset, replaces string) {
 			i.newSensor()
 		}
 	}
+	for _, v := range from.asset.visitors {
+		for _, p := range v.inst.peers() {
+			if slices.Contains(p.inst.devs, from) {
+				p.inst.newSensor()
+			}
+			if d != nil && p.inst.dev == from {
+				p.inst.dev = d
+			}
+		}
+	}
 	if d != nil {
 		e.setStale(d.asset)
 		for _, i := range from.asset.instances {
