@@ -16,9 +16,9 @@ type assetState struct {
 	chunk     int
 	devices   []*deviceState // by id
 	instances []*instance    // in order of rule, device, lane
+	busy      []uint64       // those that wait for a time, a bit each
 	deps      []dependent    // by point
-	pasts     []past
-	classes   []classState // by fault class
+	classes   []classState   // by fault class
 	tasks     []task
 	simulated bool
 	stale     bool   // its points changed: instances are to be made anew
@@ -177,6 +177,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	// Everything of an asset lies side by side: memory is what limits the engine.
 	block := make([]instance, len(plan))
 	a.instances = make([]*instance, len(plan))
+	a.busy = make([]uint64, (len(plan)+63)/64)
 	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
 	for k := range plan {
 		i := &block[k]
@@ -393,35 +394,26 @@ func (e *Engine) attach(a *assetState) {
 			total++
 		}
 	}
-	pasts := a.pasts
-	a.deps, a.pasts = make([]dependent, 0, total), make([]past, 0, len(looks))
+	a.deps = make([]dependent, 0, total)
 	for _, d := range a.devices {
+		var from []int16
+		step := uint32(0)
 		for _, idx := range d.points {
 			p := &e.points[idx]
 			list := looks[idx]
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
+			p.narrow(list)
 			a.deps = append(a.deps, list...)
 			if len(list) == 0 {
-				p.past, p.pastLen, p.pastNext, p.pastDue = -1, 0, 0, 0
+				p.past = -1
 				continue
 			}
-			var h past
-			if p.past >= 0 {
-				h = pasts[p.past]
-			}
-			p.past, p.pastStep = int32(len(a.pasts)), steps[idx]
-			a.pasts = append(a.pasts, h)
+			from = append(from, p.past)
+			p.past = int16(len(from) - 1)
+			step = max(step, steps[idx])
 		}
+		d.past.reshape(from, step)
 	}
-}
-
-// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
-func (r *Rule) pastStep() uint32 {
-	span := int64(pastSpan)
-	for _, t := range r.Thresholds {
-		span = max(span, 2*int64(t.For))
-	}
-	return uint32(span / second / pastLength)
 }
 
 func (e *Engine) setBusy(i *instance, busy bool) {
@@ -436,6 +428,7 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 	for _, d := range i.devs {
 		d.busy += n
 	}
+	i.asset.busy[i.place/64] ^= 1 << (i.place % 64)
 	if i.rule.stateful {
 		return
 	}
@@ -443,12 +436,16 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 		if idx < 0 {
 			continue
 		}
-		deps := i.asset.depsOf(&e.points[idx])
+		p := &e.points[idx]
+		deps := i.asset.depsOf(p)
 		for k := range deps {
 			if x := &deps[k]; uint32(x.place) == i.place {
-				x.still = !busy
+				if x.still = !busy; x.still {
+					x.look(i, p.value)
+				}
 			}
 		}
+		p.narrow(deps)
 	}
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"math/bits"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -234,9 +235,12 @@ func (e *Engine) runGrid() {
 func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 	for {
 		var next *instance
-		for _, i := range a.instances {
-			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
-				next = i
+		for k, word := range a.busy {
+			for ; word != 0; word &= word - 1 {
+				i := a.instances[64*k+bits.TrailingZeros64(word)]
+				if !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
+					next = i
+				}
 			}
 		}
 		if next == nil {
