@@ -10,21 +10,23 @@ import (
 
 // assetState is what the engine keeps of an asset.
 type assetState struct {
-	id        string
-	class     string
-	spec      *devices.Asset // nil for an asset that stands for its device
+	// What every message needs comes first.
+	instances []*instance  // in order of rule, device, lane
+	busy      []uint64     // those that wait for a time, a bit each
+	deps      []dependent  // by point
+	classes   []classState // by fault class
 	chunk     int
-	devices   []*deviceState // by id
-	instances []*instance    // in order of rule, device, lane
-	busy      []uint64       // those that wait for a time, a bit each
-	deps      []dependent    // by point
-	classes   []classState   // by fault class
-	tasks     []task
+	watchers  int   // detectors, which share its budget of orders
+	wait      int64 // how long it waits for stragglers
 	simulated bool
-	stale     bool   // its points changed: instances are to be made anew
-	watchers  int    // detectors, which share its budget of orders
-	wait      int64  // how long it waits for stragglers
-	held      []held // readings that wait, by time
+	stale     bool // its points changed: instances are to be made anew
+
+	id      string
+	class   string
+	spec    *devices.Asset // nil for an asset that stands for its device
+	devices []*deviceState // by id
+	tasks   []task
+	held    []held // readings that wait, by time
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance
@@ -38,27 +40,28 @@ type assetState struct {
 // asset. A device with several points of one role makes several instances,
 // called lanes.
 type instance struct {
-	rule   *Rule
-	asset  *assetState
-	dev    *deviceState
-	devs   []*deviceState // whose readings it looks at
-	lane   uint8
-	place  uint32  // place among the asset's instances
-	key    uint64  // orders instances that wake in one second
-	bind   []int32 // point index per role of the rule; -1 = none
-	consts *constants
-
-	t       int64 // how far it has been evaluated
-	due     int64 // when it must be evaluated without a reading
-	wake    int64 // journal time of its place in the queue; 0 = none
-	gateAcc int64 // how long only_while has been true
+	// What every evaluation needs comes first.
+	rule    *Rule
+	asset   *assetState
+	consts  *constants
+	limbs   []limb // one per threshold
+	slots   []slot
+	bind    []int32 // point index per role of the rule; -1 = none
+	t       int64   // how far it has been evaluated
+	due     int64   // when it must be evaluated without a reading
+	mark    uint32
+	place   uint32 // place among the asset's instances
 	gate    Truth
 	busy    bool
 	dead    bool
 	fresh   bool // its inputs or its rule changed and it was not evaluated since
-	mark    uint32
-	limbs   []limb // one per threshold
-	slots   []slot
+	lane    uint8
+	wake    int64 // journal time of its place in the queue; 0 = none
+	gateAcc int64 // how long only_while has been true
+
+	dev  *deviceState
+	devs []*deviceState // whose readings it looks at
+	key  uint64         // orders instances that wake in one second
 }
 
 // A limb is where one threshold of one instance stands.
