@@ -55,6 +55,7 @@ func Compile(c *Content) (*Bundle, diag.List) {
 	}
 	b.Rules, more = rules.Load(files, rules.LoadOptions{})
 	list = append(list, more...)
+	list = append(list, switchRules(b.Site, c.Site, b.Rules)...)
 	list = append(list, checkLimits(b.Site, c.Site, b.Rules)...)
 	findings := list[:0]
 	for _, d := range list {

@@ -26,6 +26,8 @@ type siteFile struct {
 	SLA *slaPart `yaml:"sla"`
 	// Vars set variables of profiles here, by name of the profile.
 	Vars map[string]map[string]string `yaml:"vars"`
+	// Rules are switched on and off here.
+	Rules ruleSwitches `yaml:"rules"`
 	// Limits are numbers of rules that hold on this site.
 	Limits  limitEntries  `yaml:"limits"`
 	Assets  []assetEntry  `yaml:"assets"`
@@ -101,7 +103,7 @@ func parseSite(file string, data []byte, used []File) (*devices.Site, *ticketing
 
 	site := &devices.Site{
 		ID: f.Site, Name: devices.Label(f.Name), AdoptListed: f.Adopt == "listed", Simulated: f.Simulated,
-		Location: time.UTC, ProfileVars: f.Vars,
+		Location: time.UTC, ProfileVars: f.Vars, EnableRules: f.Rules.Enable, DisableRules: f.Rules.Disable,
 	}
 	if !validID(f.Site) {
 		bad(at(f.Pos, "site"), fmt.Sprintf("site is %q", f.Site), "site: a short name of letters, digits, - and _")

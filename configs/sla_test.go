@@ -3,10 +3,12 @@ package configs
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/facilityd/facilityd/configs/calendars"
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/ticketing"
 )
@@ -76,4 +78,57 @@ func texts(list diag.List) string {
 	var b strings.Builder
 	_ = list.Print(&b)
 	return b.String()
+}
+
+// What the guide says is what is read: its files are taken as they stand, and its
+// table is the defaults.
+func TestGuideToTheSiteFileIsTrue(t *testing.T) {
+	text, err := os.ReadFile("sites/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, block := range regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		if err := os.WriteFile(filepath.Join(dir, block[1]), []byte(block[2]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(dir, "court.yaml")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, list := ReadUsed(File{name, data}, calendars.FS)
+	site, p, more := parseSite(name, data, used)
+	if err := append(list, more...).Err(); err != nil || len(used) != 3 {
+		t.Fatal(err, len(used))
+	}
+	if p.Tiers[ticketing.P1].Accept != 3*time.Minute || p.Tiers[ticketing.P2].Accept != 10*time.Minute || !p.Tiers[ticketing.P3].Working || !site.Calendar.Holidays[day("2026-12-24")] {
+		t.Errorf("%+v", p)
+	}
+	def := ticketing.DefaultPolicy()
+	length := func(d time.Duration) string {
+		if d == 0 {
+			return ""
+		}
+		s := Duration(d).String()
+		if d == 24*time.Hour {
+			s = "24h"
+		}
+		return strings.Replace(strings.Replace(s, "m0s", "m", 1), "h0m", "h", 1)
+	}
+	yes := map[bool]string{true: "yes", false: "no"}
+	for key, of := range map[string]func(ticketing.Tier) string{
+		"accept": func(t ticketing.Tier) string { return length(def.Tiers[t].Accept) }, "arrive": func(t ticketing.Tier) string { return length(def.Tiers[t].Arrive) },
+		"done": func(t ticketing.Tier) string { return length(def.Tiers[t].Done) }, "working": func(t ticketing.Tier) string { return yes[def.Tiers[t].Working] },
+		"pauses": func(t ticketing.Tier) string { return yes[def.Tiers[t].Pauses] }, "silence": func(t ticketing.Tier) string { return length(def.Silence[t]) },
+	} {
+		row := regexp.MustCompile("(?m)^\\| `" + key + "` .*$").FindString(string(text))
+		cells := strings.Split(row, "|")
+		for tier := ticketing.P1; tier <= ticketing.P4; tier++ {
+			if n := int(tier) + 2; n >= len(cells) || strings.TrimSpace(cells[n]) != of(tier) {
+				t.Errorf("the guide says of %s %q, the default of %s is %q", key, row, tier, of(tier))
+			}
+		}
+	}
 }

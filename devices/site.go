@@ -90,6 +90,9 @@ type Site struct {
 	// others are seen, not known. Otherwise a device that a profile matches is
 	// adopted as its own asset.
 	AdoptListed bool
+	// EnableRules and DisableRules switch rules by id on this site, whatever their
+	// files say.
+	EnableRules, DisableRules []string
 	// ProfileVars sets variables of profiles on this site: by name of the profile
 	// (without version), then by name of the variable.
 	ProfileVars map[string]map[string]string

@@ -116,6 +116,7 @@ func (e *Engine) bindStale(look bool) {
 	e.rebind = nil
 	for _, a := range list {
 		e.bindAsset(a)
+		e.introduce(a)
 		for _, i := range a.instances {
 			switch {
 			case i.rule.clock:
@@ -188,6 +189,16 @@ func (e *Engine) move(id, asset, replaces string) {
 	for _, i := range from.asset.instances {
 		if slices.Contains(i.devs, from) {
 			i.newSensor()
+		}
+	}
+	for _, v := range from.asset.visitors {
+		for _, p := range v.inst.peers() {
+			if slices.Contains(p.inst.devs, from) {
+				p.inst.newSensor()
+			}
+			if d != nil && p.inst.dev == from {
+				p.inst.dev = d
+			}
 		}
 	}
 	if d != nil {

@@ -14,6 +14,7 @@ type assetState struct {
 	instances []*instance  // in order of rule, device, lane
 	busy      []uint64     // those that wait for a time, a bit each
 	deps      []dependent  // by point
+	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
 	chunk     int
 	watchers  int   // detectors, which share its budget of orders
@@ -56,8 +57,10 @@ type instance struct {
 	dead    bool
 	fresh   bool // its inputs or its rule changed and it was not evaluated since
 	lane    uint8
-	wake    int64 // journal time of its place in the queue; 0 = none
-	gateAcc int64 // how long only_while has been true
+	wake    int64  // journal time of its place in the queue; 0 = none
+	gateAcc int64  // how long only_while has been true
+	have    uint64 // roles, a bit each, that have a point
+	kin     *kin   // its related assets; nil where the rule asks of none
 
 	dev  *deviceState
 	devs []*deviceState // whose readings it looks at
@@ -207,12 +210,14 @@ func (e *Engine) bindAsset(a *assetState) {
 				d.busy--
 			}
 		}
+		e.part(i)
 		i.dead = true
 	}
 	e.attach(a)
 	for _, i := range a.instances {
 		busy := i.busy
 		i.busy = false
+		e.meet(i)
 		e.setBusy(i, busy)
 		if i.wake != 0 {
 			e.wakes.push(wake{i.wake, i.key, i}, e.grid)
@@ -300,6 +305,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
 		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
 	copy(i.bind, b.bind)
+	i.have = bound(b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
@@ -312,15 +318,7 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 		h.Write([]byte{0, b.lane})
 	}
 	i.key = h.Sum64()
-	all := e.reg.Points()
-	i.devs = b.dev.self
-	for _, idx := range b.bind {
-		if idx >= 0 {
-			if d := e.devs[all[idx].Device.Index]; !slices.Contains(i.devs, d) {
-				i.devs = append(i.devs[:len(i.devs):len(i.devs)], d)
-			}
-		}
-	}
+	i.devs = e.devicesOf(b.dev, b.bind)
 }
 
 // inherit takes over what the instance of the same rule, device and lane
@@ -360,6 +358,14 @@ func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lan
 			}
 		}
 	}
+	inheritSlots(i, o)
+	i.kin = o.kin
+	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
+	return o
+}
+
+// inheritSlots takes over the memory of calls that read as before.
+func inheritSlots(i, o *instance) {
 	for n, s := range i.rule.slots {
 		for m, u := range o.rule.slots {
 			if s.key == u.key && s.cells == u.cells && sameNames(s.names, i.consts, u.names, o.consts) {
@@ -370,8 +376,17 @@ func (e *Engine) inheritFrom(i *instance, old []*instance, dev *deviceState, lan
 			}
 		}
 	}
-	i.fresh = i.rule.Version != o.rule.Version || !slices.Equal(i.bind, o.bind) || !sameConstants(i.consts, o.consts)
-	return o
+}
+
+// bound is the roles, a bit each, that have a point.
+func bound(bind []int32) uint64 {
+	have := uint64(0)
+	for slot, idx := range bind {
+		if idx >= 0 {
+			have |= 1 << slot
+		}
+	}
+	return have
 }
 
 // attach makes the points of an asset know its instances.

@@ -83,6 +83,11 @@ func (e *Engine) Restore(chunks [][]byte) error {
 			return fmt.Errorf("chunk %d: %w", c, err)
 		}
 	}
+	for _, a := range e.sortedAssets() {
+		for _, i := range a.instances {
+			e.meet(i)
+		}
+	}
 	e.chunkDirty = [Chunks]bool{}
 	e.rebind = nil
 	return nil
@@ -268,6 +273,57 @@ func (i *instance) write(w *writer) {
 		w.bool(l.spent)
 		w.bool(l.muted)
 	}
+	i.writeSlots(w)
+	i.writeKin(w)
+}
+
+// writeKin writes what is remembered of related assets.
+func (i *instance) writeKin(w *writer) {
+	if i.kin == nil {
+		w.byte(0)
+		return
+	}
+	w.uint(uint64(len(i.kin.peers) + len(i.kin.recalled)))
+	for _, p := range i.kin.peers {
+		w.string(p.inst.rule.related[p.use].key)
+		w.string(p.inst.asset.id)
+		w.string(p.inst.dev.dev.ID)
+		w.byte(p.inst.lane)
+		p.inst.writeSlots(w)
+	}
+	for _, p := range i.kin.recalled {
+		w.string(p.key)
+		w.string(p.asset)
+		w.string(p.device)
+		w.byte(p.lane)
+		p.inst.writeSlots(w)
+	}
+}
+
+// readKin keeps what is remembered of related assets until all of them are read.
+func (e *Engine) readKin(r *cursor, i *instance) {
+	n := r.count(5)
+	if n == 0 {
+		return
+	}
+	i.kin = new(kin)
+	for range n {
+		if r.bad {
+			return
+		}
+		p := recalled{key: r.string(), asset: r.string(), device: r.string(), lane: r.byte()}
+		p.inst = orphan(i.rule, i.asset, i.dev, p.lane)
+		for range r.count(10) {
+			if r.bad {
+				return
+			}
+			e.readSlot(r, p.inst)
+		}
+		i.kin.recalled = append(i.kin.recalled, p)
+	}
+}
+
+func (i *instance) writeSlots(w *writer) {
 	w.uint(uint64(len(i.slots)))
 	for k := range i.slots {
 		s := &i.slots[k]
@@ -285,6 +341,10 @@ func (i *instance) write(w *writer) {
 			w.int(c.t)
 			w.float(c.a)
 			w.float(c.b)
+		}
+		w.uint(uint64(len(s.small)))
+		for _, v := range s.small {
+			w.uint(uint64(v))
 		}
 		w.watcher(s.watch)
 	}
@@ -445,6 +505,7 @@ func (e *Engine) readInstance(r *cursor, a *assetState) {
 		}
 		e.readSlot(r, i)
 	}
+	e.readKin(r, i)
 	if k >= 0 {
 		e.setBusy(i, busy)
 		i.fresh = false
@@ -462,7 +523,12 @@ func (e *Engine) readSlot(r *cursor, i *instance) {
 	for range r.count(10) {
 		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
 	}
-	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool { return x.key == key && x.cells == len(s.cells) })
+	for range r.count(1) {
+		s.small = append(s.small, uint16(r.uint()))
+	}
+	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool {
+		return x.key == key && x.cells == len(s.cells) && (len(s.small) == 0 || x.small == len(s.small))
+	})
 	watch := r.string()
 	if n >= 0 {
 		s.watch = e.readWatcher(r, i, i.rule.slots[n].watch, watch)

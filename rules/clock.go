@@ -235,13 +235,18 @@ func (e *Engine) runGrid() {
 func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 	for {
 		var next *instance
+		look := func(i *instance) {
+			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
+				next = i
+			}
+		}
 		for k, word := range a.busy {
 			for ; word != 0; word &= word - 1 {
-				i := a.instances[64*k+bits.TrailingZeros64(word)]
-				if !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
-					next = i
-				}
+				look(a.instances[64*k+bits.TrailingZeros64(word)])
 			}
+		}
+		for k := range a.visitors {
+			look(a.visitors[k].inst)
 		}
 		if next == nil {
 			return

@@ -25,6 +25,7 @@ type Engine struct {
 	assets map[string]*assetState
 	chunks [Chunks][]*assetState // by id within a chunk
 	specs  map[string]*devices.Asset
+	family family
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned  map[string]string
@@ -100,6 +101,7 @@ func (e *Engine) configure(set *Set, site *devices.Site) {
 	for k := range site.Assets {
 		e.specs[site.Assets[k].ID] = &site.Assets[k]
 	}
+	e.family = familyOf(site)
 }
 
 // Apply takes one record and the readings decoded from it, and returns the
@@ -254,6 +256,7 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 	if !good {
 		e.stats.Unusable++
 	}
+	e.touchVisitors(d.asset, r.Point.Index)
 	if !same {
 		e.touchDeps(d.asset, p)
 		return true
@@ -297,6 +300,7 @@ func (e *Engine) available(d *deviceState, p *pointState, r *devices.Reading) bo
 	}
 	p.time, p.text, p.value, p.quality, p.ok = r.Time, r.Text, 0, r.Quality, r.Quality == devices.Good
 	p.validTo, p.lost = never, false
+	e.touchVisitors(d.asset, r.Point.Index)
 	e.touchDeps(d.asset, p)
 	return !offline
 }
@@ -348,6 +352,7 @@ func (e *Engine) lose(d *deviceState) {
 	for _, idx := range d.points {
 		p := &e.points[idx]
 		p.ok, p.lost = false, true
+		e.touchVisitors(d.asset, idx)
 		e.touchDeps(d.asset, p)
 	}
 }

@@ -227,18 +227,47 @@ func (e *Engine) beside(i *instance) (*instance, evalContext) {
 	c := *i
 	a := *i.asset
 	a.classes = slices.Clone(a.classes)
-	c.asset, c.slots = &a, slices.Clone(i.slots)
-	for k := range c.slots {
-		s := &c.slots[k]
-		s.cells, s.serial = slices.Clone(s.cells), 0
+	c.asset, c.slots = &a, e.slotsOf(i)
+	if i.kin != nil {
+		c.kin = &kin{peers: slices.Clone(i.kin.peers)}
+		for k := range c.kin.peers {
+			p := *c.kin.peers[k].inst
+			p.slots = e.slotsOf(&p)
+			c.kin.peers[k].inst = &p
+		}
+	}
+	t := max(i.t, e.instanceTime(i))
+	return &c, evalContext{engine: e, inst: &c, t: t, due: never, expiry: never, open: True, serial: 1, event: noEvent}
+}
+
+// slotsBeside copies what an instance remembers.
+func (e *Engine) slotsBeside(i *instance) []slot {
+	list := slices.Clone(i.slots)
+	for k := range list {
+		s := &list[k]
+		s.cells, s.small, s.serial = slices.Clone(s.cells), slices.Clone(s.small), 0
 		if s.watch != nil {
 			var w writer
 			s.watch.append(&w)
 			s.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
 		}
 	}
-	t := max(i.t, e.instanceTime(i))
-	return &c, evalContext{engine: e, inst: &c, t: t, due: never, expiry: never, open: True, serial: 1, event: noEvent}
+	return list
+}
+
+// slotsOf copies what an instance remembers.
+func (e *Engine) slotsOf(i *instance) []slot {
+	out := slices.Clone(i.slots)
+	for k := range out {
+		s := &out[k]
+		s.cells, s.small, s.serial = slices.Clone(s.cells), slices.Clone(s.small), 0
+		if s.watch != nil {
+			var w writer
+			s.watch.append(&w)
+			s.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
+		}
+	}
+	return out
 }
 
 func (e *Engine) explain(i *instance) Explanation {
@@ -348,11 +377,18 @@ func (e *Engine) thresholds(i *instance) []ThresholdView {
 	return out
 }
 
-// inputs lists the points that an instance looks at, and the roles that it has none
-// for.
+// inputs lists the points that an instance looks at, those of related assets last,
+// and the roles that it has none for.
 func (e *Engine) inputs(i *instance) (in []InputView, missing []string) {
 	all := e.reg.Points()
 	seen := make(map[int32]bool)
+	add := func(idx int32) {
+		v := InputView{PointView: e.pointView(e.devs[all[idx].Device.Index], uint32(idx))}
+		if v.Time != 0 {
+			v.Age = time.Duration(max(0, e.now-v.Time))
+		}
+		in = append(in, v)
+	}
 	for slot, idx := range i.bind {
 		if idx < 0 {
 			if slot < i.rule.own {
@@ -364,11 +400,15 @@ func (e *Engine) inputs(i *instance) (in []InputView, missing []string) {
 			continue
 		}
 		seen[idx] = true
-		v := InputView{PointView: e.pointView(e.devs[all[idx].Device.Index], uint32(idx))}
-		if v.Time != 0 {
-			v.Age = time.Duration(max(0, e.now-v.Time))
+		add(idx)
+	}
+	for _, p := range i.peers() {
+		for _, slot := range i.rule.related[p.use].roles {
+			if idx := p.inst.bind[slot]; !seen[idx] {
+				seen[idx] = true
+				add(idx)
+			}
 		}
-		in = append(in, v)
 	}
 	return in, missing
 }

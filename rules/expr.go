@@ -31,6 +31,11 @@ type roleUse struct {
 	// anchor roles stand in a threshold's `when`: where one has a point, the
 	// rule applies.
 	anchor bool
+	// line and column are where the rule first names it.
+	line, column int
+	// made stands for a call, in a trial; least and most bound what it can say.
+	made        bool
+	least, most float64
 	// cuts are the values that the role is compared with. As long as a reading
 	// stays between two of them no comparison changes. Where the role is used in
 	// another way too (refs > told), any change of its value matters.
@@ -69,7 +74,12 @@ type compiler struct {
 	limitOf int
 	drawn   numberFunc
 	watches []int // slots of detectors in the expression at hand
-	names   names // limits and facts in the expression at hand
+	// clearing and negated say where the expression at hand stands: in a `clear`,
+	// under a `not`.
+	clearing, negated bool
+	within            *relation // the expression at hand is asked of related assets
+	names             names     // limits and facts in the expression at hand
+	trial             bool      // see trialOf
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {
@@ -231,6 +241,9 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 	slot := c.rule.roleSlot(role)
 	c.uses[slot] = true
 	c.rule.roles[slot].refs++
+	if u := &c.rule.roles[slot]; u.line == 0 {
+		u.line, u.column = c.pos(loc)
+	}
 	if c.anchor {
 		c.rule.roles[slot].anchor = true
 	}
@@ -322,7 +335,14 @@ func (c *compiler) limit(name string, loc file.Location) operand {
 }
 
 func (c *compiler) unary(n *ast.UnaryNode) operand {
+	negates := n.Operator == "not" || n.Operator == "!"
+	if negates {
+		c.negated = !c.negated
+	}
 	op := c.compile(n.Node)
+	if negates {
+		c.negated = !c.negated
+	}
 	if op.bad {
 		return op
 	}
@@ -369,9 +389,9 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 		}
 		res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
 		if n.Operator == "or" || n.Operator == "||" {
-			res.truth, res.needTrue, res.needFalse = orOf(a, b), a.needTrue&b.needTrue, a.needFalse|b.needFalse
+			res.truth, res.needTrue, res.needFalse = orOf(a, b, c.negated == c.clearing), a.needTrue&b.needTrue, a.needFalse|b.needFalse
 		} else {
-			res.truth, res.needTrue, res.needFalse = andOf(a, b), a.needTrue|b.needTrue, a.needFalse&b.needFalse
+			res.truth, res.needTrue, res.needFalse = andOf(a, b, c.negated != c.clearing), a.needTrue|b.needTrue, a.needFalse&b.needFalse
 		}
 		res.parts = c.joined(n, a, b)
 		return res

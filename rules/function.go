@@ -35,7 +35,9 @@ func Functions() []*Function { return functionList }
 var functionList = func() []*Function {
 	list := []*Function{
 		{"abs", "abs(x)", "The amount of x.", compileAbs},
+		{"all", "all(siblings, condition)", "True when the condition holds on every related asset: children, siblings (same class, parent and duty) or others (points of the role); unknown when there is none.", compileAmong},
 		{"anomaly", "anomaly(x) or anomaly(x, y, …) or anomaly(x, y, 15m)", "True when x, or several values together, are odd enough against their own past to be worth an order (budget: 1 per asset per month); with a duration, the means over each such time are watched.", compileWatch},
+		{"any", "any(siblings, condition)", "True when the condition holds on one related asset at least; unknown when there is none.", compileAmong},
 		{"avg", "avg(x, 10m) or avg(x, 7d, running)", "The mean of x over the last while, weighted by time; with a condition, of the time in which it was true.", compileWindow},
 		{"bad", "bad(x)", "True when the newest reading of x is bad: a sensor fault, or a value that cannot be.", compileBad},
 		{"between", `between("22:00", "06:00")`, "True in that part of the day, in the site's time zone.", compileBetween},
@@ -44,17 +46,29 @@ var functionList = func() []*Function {
 		{"count", "count(event, 30m) or count(condition, 30m)", "How often an event happened, or a condition became true, within the last while.", compileCount},
 		{"delta", "delta(x, 1h)", "How much x grew over the last while; a counter's growth goes on through a reset.", compileDelta},
 		{"held", "held(condition, 10s)", "True when the condition has been true for that long without a break.", compileHeld},
+		{"hourly", "hourly(x)", "The mean of x over the last full hour.", compileUsual},
 		{"hour", "hour()", "The hour of the day, 0 to 23, in the site's time zone.", compileHour},
-		{"max", "max(x, y, …) or max(x, 10m) or max(x, 7d, running)", "The greatest of several values, or of one over the last while.", compileMinMax},
-		{"min", "min(x, y, …) or min(x, 10m) or min(x, 7d, running)", "The least of several values, or of one over the last while.", compileMinMax},
+		{"max", "max(x, y, …) or max(x, 10m) or max(x, 7d, running) or max(siblings, x)", "The greatest of several values, of one over the last while, or of the related assets'.", compileMinMax},
+		{"median", "median(siblings, x)", "The middle of the related assets' values; most of them must be known, and two at least.", compileOver},
+		{"min", "min(x, y, …) or min(x, 10m) or min(x, 7d, running) or min(others, x)", "The least of several values, of one over the last while, or of the related assets'.", compileMinMax},
 		{"n_of", "n_of(condition, 3, 5)", "True when the condition held in at least 3 of the last 5 readings.", compileNOf},
+		{"night_min", "night_min(flow)", "The least mean of an hour between 02:00 and 04:00 of the last night, in the site's time zone.", compileNight},
+		{"night_usual", "night_usual(flow)", "The 20th percentile of night_min over the last 28 nights without a fault (7 at least).", compileNight},
+		{"oddness", "oddness(x)", "By how many usual spreads the last full hour lay above (below: negative) what is usual for that hour of the week; known after three weeks.", compileUsual},
 		{"rate", "rate(x, 1h)", "How fast x grew over the last while, per hour.", compileDelta},
 		{"silent", "silent(3, 5m)", "True when the device said nothing for 3 of its declared intervals, and at least 5 minutes.", compileSilent},
-		{"since_done", "since_done()", "Time since a job of this fault class was reported done on the asset, or since it was first seen.", compileSinceDone},
+		{"since_done", "since_done() or since_done(run_hours)", "Time since a job of this fault class was reported done on the asset, or since it was first seen; with a counter, what it has counted since.", compileSinceDone},
+		{"spike", "spike(x, 20 K, 1m)", "True when the newest reading of x is further from the one before than it can move in that time.", compileSpike},
 		{"spread", "spread(x, y, z)", "The greatest of the values minus the least.", compileSpread},
 		{"stuck", "stuck(x, 1h)", "True when readings of x keep coming and its value has not moved at all for that long.", compileStuck},
+		{"sum", "sum(children, x)", "The sum over the related assets; every one must be known.", compileOver},
+		{"time_to_limit", "time_to_limit(x, 80 °C, 7d) or time_to_limit(x, 80 °C, 7d, running)", "The time until x reaches the limit, by the slowest slope that its past allows (99 %); unknown while the past does not say so.", compileTimeToLimit},
+		{"unanswered", "unanswered(command, feedback, 10s)", "True when the command was given, however shortly, and the feedback did not follow in that time, until it does.", compileUnanswered},
 		{"unbalance", "unbalance(x, y, z)", "The greatest deviation from the mean, in percent of the mean (NEMA MG-1).", compileUnbalance},
+		{"usual", "usual(x)", "What x is usually like in the hour of the week that was the last full one, by the site's calendar; known after three weeks without a fault.", compileUsual},
 		{"weekday", "weekday()", "The day of the week, Monday is 1, in the site's time zone.", compileHour},
+		{"workday", "workday()", "True on days on which the site works: moved workdays (调休) are, holidays are not; without a calendar Monday to Friday.", compileWorkday},
+		{"working", "working()", "True within a shift of the site's calendar; unknown without one.", compileWorking},
 	}
 	functions = make(map[string]*Function, len(list))
 	for _, f := range list {
@@ -69,7 +83,16 @@ func (c *compiler) call(name string, args []ast.Node, loc file.Location) operand
 		c.errorf(loc, diag.DidYouMean(name, slices.Sorted(maps.Keys(functions))), "unknown function %q", name)
 		return badOperand(loc)
 	}
-	return f.compile(c, name, args, loc)
+	// What a function looks at is a condition for itself.
+	clearing, negated := c.clearing, c.negated
+	c.clearing, c.negated = false, false
+	compile := f.compile
+	if c.trial {
+		compile = tried(f)
+	}
+	op := compile(c, name, args, loc)
+	c.clearing, c.negated = clearing, negated
+	return op
 }
 
 // usage reports a call that does not fit and says how it is written.
@@ -87,6 +110,19 @@ func (c *compiler) numberArg(name string, n ast.Node) operand {
 	return op
 }
 
+// measuredArg compiles the one argument of a function that follows a measured
+// value.
+func (c *compiler) measuredArg(name string, args []ast.Node, loc file.Location) operand {
+	if len(args) != 1 {
+		return c.usage(name, loc, "one value is needed")
+	}
+	x := c.numberArg(name, args[0])
+	if !x.bad && (x.constant || x.counter) {
+		return c.usage(name, x.loc, "%s is not a measured value", x.what)
+	}
+	return x
+}
+
 // durationArg reads an argument that must be a duration.
 func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 	op := c.compile(n)
@@ -99,8 +135,16 @@ func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 			return d, true
 		}
 	}
-	c.usage(name, op.loc, "%s is not a duration", op.what)
+	c.notDuration(name, op)
 	return 0, false
+}
+
+func (c *compiler) notDuration(name string, op operand) {
+	if op.lit != nil && durationUnits[op.lit.unit] != 0 && op.lit.value > 0 {
+		c.usage(name, op.loc, "%s is longer than the two years that are kept", op.what)
+		return
+	}
+	c.usage(name, op.loc, "%s is not a duration", op.what)
 }
 
 // spanArg reads an argument that is a duration, or a number of seconds that
@@ -120,7 +164,7 @@ func (c *compiler) spanArg(name string, n ast.Node) (func(*evalContext) int64, b
 			return func(*evalContext) int64 { return int64(d) }, true
 		}
 	}
-	c.usage(name, op.loc, "%s is not a duration", op.what)
+	c.notDuration(name, op)
 	return nil, false
 }
 
@@ -169,8 +213,12 @@ func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) op
 	}}.needing(x.needTrue)
 }
 
-// compileMinMax is max over arguments or, with a duration, over time.
+// compileMinMax is max over arguments, over time with a duration, or over related
+// assets.
 func compileMinMax(c *compiler, name string, args []ast.Node, loc file.Location) operand {
+	if relationArg(args) != nil {
+		return compileOver(c, name, args, loc)
+	}
 	if len(args) == 2 || len(args) == 3 {
 		if id, ok := args[1].(*ast.IdentifierNode); ok {
 			if op := c.identifierLiteral(id); op != nil {
@@ -326,21 +374,6 @@ func compileBetween(c *compiler, name string, args []ast.Node, loc file.Location
 			return truthOf(now >= at[0] && now < at[1])
 		}
 		return truthOf(now >= at[0] || now < at[1])
-	}}
-}
-
-func compileSinceDone(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	if len(args) != 0 {
-		return c.usage(name, loc, "no argument is taken")
-	}
-	return operand{role: -1, loc: loc, what: name + "()", unit: "h", stateful: true, number: func(ctx *evalContext) (float64, bool) {
-		cs := ctx.inst.asset.faultClass(ctx.inst.rule.FaultClass, true)
-		if cs.done == 0 {
-			cs.done = ctx.t
-		}
-		// The next hour is soon enough to look again.
-		ctx.wakeAt(ctx.t + int64(time.Hour))
-		return float64(ctx.t-cs.done) / float64(time.Hour), true
 	}}
 }
 

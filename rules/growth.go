@@ -46,6 +46,9 @@ func compileDelta(c *compiler, name string, args []ast.Node, loc file.Location) 
 					oldest = j
 				}
 			}
+			if oldest < 0 {
+				return 0, false
+			}
 			o := &s.cells[oldest]
 			elapsed := float64(ctx.t)/1e9 - o.b
 			s.out, s.outOK = amount-o.a, o.t <= now-windowBuckets+1

@@ -96,6 +96,13 @@ func deliver(messages []sent, down [][2]int64) []entry {
 	return out
 }
 
+// asksOthers tells whether a rule asks other assets. It takes them as it knows
+// them when a reading of its own or of theirs comes, so the order in which the
+// messages of two devices arrive matters.
+func asksOthers(rule string) bool {
+	return strings.Contains(rule, "(siblings,") || strings.Contains(rule, "(children,")
+}
+
 // TestKillChangesNothing: episodes of devices with clocks of their own are the
 // same whether or not the daemon was killed and the backlog came late. Every
 // device is an asset of its own here: where the clocks of two devices of one
@@ -104,7 +111,7 @@ func deliver(messages []sent, down [][2]int64) []entry {
 func TestKillChangesNothing(t *testing.T) {
 	var list []string
 	for _, r := range propertyRules {
-		if !strings.Contains(r, "silent(") && !strings.Contains(r, "explains:") {
+		if !strings.Contains(r, "silent(") && !strings.Contains(r, "explains:") && !asksOthers(r) {
 			list = append(list, r)
 		}
 	}

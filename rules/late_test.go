@@ -26,7 +26,7 @@ func (w *world) late(l time.Duration) *world {
 func TestAnyOrderWithinTheLatenessGivesTheSameEpisodes(t *testing.T) {
 	var list []string
 	for _, r := range propertyRules {
-		if !strings.Contains(r, "silent(") && !strings.Contains(r, "explains:") {
+		if !strings.Contains(r, "silent(") && !strings.Contains(r, "explains:") && !asksOthers(r) {
 			list = append(list, r)
 		}
 	}

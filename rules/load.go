@@ -25,8 +25,6 @@ type File struct {
 
 // LoadOptions are what a checker needs to know beside the files.
 type LoadOptions struct {
-	// Enable and Disable switch rules by id on or off, whatever their files say.
-	Enable, Disable []string
 	// Timing is how engines with this set wait; zero fields are the defaults.
 	Timing Timing
 }
@@ -51,7 +49,6 @@ func Load(files []File, opts LoadOptions) (*Set, diag.List) {
 	}
 	slices.SortFunc(set.Rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
 	set.muteRules()
-	set.toggle(opts, &diags)
 	for i, r := range set.Rules {
 		r.index = i
 	}
@@ -62,21 +59,15 @@ func Load(files []File, opts LoadOptions) (*Set, diag.List) {
 	return set, diags
 }
 
-func (s *Set) toggle(opts LoadOptions, diags *diag.List) {
-	var ids []string
-	for _, r := range s.Rules {
-		ids = append(ids, r.ID)
+// Switch turns a rule on or off, whatever its file says. It is for whoever makes
+// the set, before an engine has it; ok is false when there is no such rule.
+func (s *Set) Switch(id string, on bool) (ok bool) {
+	r := s.Rule(id)
+	if r == nil {
+		return false
 	}
-	for i, list := range [][]string{opts.Enable, opts.Disable} {
-		for _, id := range list {
-			r := s.Rule(id)
-			if r == nil {
-				diags.Add(diag.Diagnostic{Message: fmt.Sprintf("no rule %q to switch", id), Hint: diag.DidYouMean(id, ids)})
-				continue
-			}
-			r.Enabled = i == 0
-		}
-	}
+	r.Enabled = on
+	return true
 }
 
 // maxRoles bounds the roles that one rule reads.
@@ -200,6 +191,9 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 	}
 	if len(r.roles) == 0 && len(r.Thresholds) > 0 {
 		r.clock = true
+	}
+	if len(r.related) > 0 && !slices.ContainsFunc(r.roles, func(u roleUse) bool { return u.anchor }) {
+		rd.errorf(n, "compare them with a value of the asset", "rule %q asks of related assets only, and nothing of the asset itself", r.ID)
 	}
 	if r.silence && len(r.roles) > 0 {
 		rd.errorf(n, "make two rules of it", "rule %q mixes silence, which follows the clock, with readings", r.ID)
@@ -382,7 +376,9 @@ func (rd *reader) threshold(r *Rule, c *compiler, n *yaml.Node, f map[string]*ya
 		ok = ok && good
 	}
 	if f["clear"] != nil {
+		c.clearing = true
 		clear, good := rd.condition(c, f["clear"])
+		c.clearing = false
 		t.Clear = &clear
 		ok = ok && good
 	}

@@ -111,8 +111,17 @@ func (op operand) needing(roles uint64) operand {
 func location(n ast.Node) file.Location { return n.Location() }
 
 // and, or and not are Kleene's. A stateful right side is evaluated in any case.
-func andOf(a, b operand) truthFunc {
+//
+// An alternative whose roles have no point on the asset is no alternative: of
+// `overflow_float or water_leak` only the rope counts where there is no float.
+// Unknown for ever, it would keep a delay from starting anew and an episode from
+// ending. So or leaves it out where a rule starts, and and where it ends; a
+// precondition that has no point stays unknown. See compiler.lenient.
+func andOf(a, b operand, lenient bool) truthFunc {
 	x, y := a.truth, b.truth
+	if lenient && (a.needTrue != 0 || b.needTrue != 0) {
+		return leaveOut(a, b, func(l, r Truth) Truth { return min(l, r) })
+	}
 	if b.stateful {
 		return func(c *evalContext) Truth { l, r := x(c), y(c); return min(l, r) }
 	}
@@ -125,8 +134,11 @@ func andOf(a, b operand) truthFunc {
 	}
 }
 
-func orOf(a, b operand) truthFunc {
+func orOf(a, b operand, lenient bool) truthFunc {
 	x, y := a.truth, b.truth
+	if lenient && (a.needTrue != 0 || b.needTrue != 0) {
+		return leaveOut(a, b, func(l, r Truth) Truth { return max(l, r) })
+	}
 	if b.stateful {
 		return func(c *evalContext) Truth { l, r := x(c), y(c); return max(l, r) }
 	}
@@ -137,6 +149,26 @@ func orOf(a, b operand) truthFunc {
 		}
 		return max(l, y(c))
 	}
+}
+
+// leaveOut joins two conditions, of which one may be without its points.
+func leaveOut(a, b operand, join func(l, r Truth) Truth) truthFunc {
+	x, y := a.truth, b.truth
+	return func(c *evalContext) Truth {
+		l, r := x(c), y(c)
+		switch {
+		case b.absent(c.inst.have):
+			return l
+		case a.absent(c.inst.have):
+			return r
+		}
+		return join(l, r)
+	}
+}
+
+// absent tells whether a condition can be neither true nor false with these roles.
+func (op *operand) absent(have uint64) bool {
+	return op.needTrue&^have != 0 && op.needFalse&^have != 0
 }
 
 func notOf(a operand) truthFunc {

@@ -183,11 +183,18 @@ func (e *Engine) forget(f *devices.Fact) {
 		if i.rule.FaultClass.ID != f.FaultClass {
 			continue
 		}
-		for k := range i.slots {
-			cells := i.slots[k].cells
-			clear(cells)
-			i.slots[k] = slot{cells: cells, val: Unknown, watch: i.slots[k].watch}
+		i.forget()
+		for _, p := range i.peers() {
+			p.inst.forget()
 		}
+	}
+}
+
+func (i *instance) forget() {
+	for k := range i.slots {
+		cells := i.slots[k].cells
+		clear(cells)
+		i.slots[k] = slot{cells: cells, val: Unknown, watch: i.slots[k].watch}
 	}
 }
 

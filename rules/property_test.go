@@ -25,6 +25,17 @@ var propertyRules = []string{
 	rule("flat", "pump", "comms.quality", "severity: low\nwhen: stuck(level, 90s) and running"),
 	rule("moves", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and between(\"08:00\", \"08:30\")"),
 	rule("quiet", "any", "comms.quality", "severity: low\nwhen: silent(3, 60s)\nclear_for: 20s"),
+	rule("alone", "pump", "pump.dry_run", "severity: high\nwhen: run_command and not running and not any(siblings, held(running, 10s))"),
+	rule("bank", "pump", "motor.overload", "severity: medium\nwhen: current > median(siblings, current) + 2 A or level < max(siblings, avg(level, 1m))\nfor: 15s"),
+	rule("loses", "pump", "water.leak", "severity: low\nwhen: delta(volume, 2m) - sum(children, delta(volume, 2m)) > 3 m3"),
+	rule("rope", "gate", "water.level", "severity: low\nwhen: water_leak and all(others, water_leak)"),
+	rule("ignored", "pump", "pump.dry_run", "severity: medium\nwhen: unanswered(run_command, running, 15s)\nclear_for: 10s"),
+	rule("jumps", "pump", "comms.quality", "severity: low\nwhen: count(spike(bearing_temp, 30 K, 10s), 2m) >= 2"),
+	rule("usual", "pump", "energy.anomaly", "severity: low\nwhen: oddness(current) > 4 or hourly(current) > 6 A or current > 2 * usual(current)"),
+	rule("night", "pump", "water.leak", "severity: low\nwhen: night_min(level) > 2 * night_usual(level) or night_min(level) > 4 m"),
+	rule("soon", "pump", "pump.bearing", "severity: low\nwhen: time_to_limit(bearing_temp, 95 °C, 4m) < 1h"),
+	rule("worn", "pump", "pump.bearing", "severity: low\nwhen: since_done(volume) > 20 m3"),
+	rule("shift", "gate", "access.power", "severity: low\nwhen: changed(gate_mode, 30s) and (working() or not workday())"),
 	rule("supply", "pump", "power.quality", "explains: [water.leak, pump.bearing, comms.quality]\nseverity: high\nwhen: running and current < 1 A\nfor: 5s"),
 	rule("gas", "sensor", "gas.leak", "severity: critical\nwhen: gas_concentration >= 25 %LEL"),
 }
@@ -38,7 +49,8 @@ type deviceKind struct {
 
 var propertyDevices = []deviceKind{
 	{"p1", "pump", "p1", 10 * time.Second, []string{"running", "run_command", "current", "bearing_temp", "level", "volume", "discharge_pressure", "pressure_setpoint"}, true},
-	{"p2", "pump", "p2", 0, []string{"running", "current", "level", "vibration_rms"}, false},
+	{"p2", "pump", "p2", 0, []string{"running", "current", "level", "vibration_rms", "volume"}, false},
+	{"p3", "pump", "p3", 10 * time.Second, []string{"running", "current", "level", "volume"}, true},
 	{"vib", "sensor", "p1", 20 * time.Second, []string{"vibration_rms", "water_leak", "current_l1", "current_l2", "current_l3"}, true},
 	{"g1", "gate", "g1", 0, []string{"obstruction", "gate_mode", "a:water_leak", "b:water_leak"}, false},
 	{"s1", "sensor", "s1", 15 * time.Second, []string{"gas_concentration", "water_leak"}, true},
@@ -220,6 +232,7 @@ func remembered(e *Engine) []byte {
 
 func propertySite() *devices.Site {
 	return &devices.Site{ID: "site", Location: time.FixedZone("CST", 8*3600), Assets: []devices.Asset{
-		{ID: "p1", Class: "pump"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
-	}}
+		{ID: "p1", Class: "pump", Parent: "room"}, {ID: "p2", Class: "pump", Parent: "p1"}, {ID: "p3", Class: "pump", Parent: "room"},
+		{ID: "s1", Class: "sensor", FedBy: []string{"p1"}},
+	}, Calendar: &devices.Calendar{Week: [7][]devices.Shift{time.Monday: {{Start: 8 * 60, End: 8*60 + 10}}}}}
 }

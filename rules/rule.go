@@ -48,9 +48,10 @@ type Rule struct {
 	mutes   []muteUse
 	facts   []*FactSpec
 	slots   []slotSpec
-	learns  bool // some of them hold an asset's own past
-	clock   bool // follows journal time, not reading time
-	silence bool // is about a device that says nothing
+	related []relatedUse // what it asks of related assets
+	learns  bool         // some of them hold an asset's own past
+	clock   bool         // follows journal time, not reading time
+	silence bool         // is about a device that says nothing
 	// stateful rules remember readings, so that each one counts.
 	stateful bool
 	index    int           // place in the set
@@ -199,12 +200,7 @@ func (r *Rule) required(t *Threshold) uint64 {
 
 // possible reports whether any threshold can start with the points bound.
 func (r *Rule) possible(bind []int32) bool {
-	have := uint64(0)
-	for slot, idx := range bind {
-		if idx >= 0 {
-			have |= 1 << slot
-		}
-	}
+	have := bound(bind)
 	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
 }
 

@@ -27,9 +27,15 @@ type Scenario struct {
 
 // ScenarioInput is what one role says.
 type ScenarioInput struct {
-	Role    string
+	Role string
+	// Of is who says it: the zero value is the asset itself, else a related one.
+	Of      Relative
 	Samples []Sample
 }
+
+// A Relative is a related asset of a scenario, by relation and a name that the
+// author gave it; for others it is a point of the asset's own device.
+type Relative struct{ Relation, Name string }
 
 // A Sample is one value in a message, or none.
 type Sample struct {
@@ -53,16 +59,26 @@ const maxSamples = 20_000
 //
 // A series is written as values one after the other: 20, 20*5 is five times 20,
 // 20..30*11 goes there in eleven steps, _ is a message without the value, bad is
-// a reading of bad quality, ! is an event; words are states.
+// a reading of bad quality, ! is an event; words are states. What related assets
+// say stands under the relation and a name: siblings: {standby: {running: 0*60}}.
 func (rd *reader) scenarios(r *Rule, n *yaml.Node) {
 	for _, t := range rd.list(n, "tests") {
-		f := rd.fields(t, "a test", "name", "every", "facts", "inputs", "expect")
+		keys := []string{"name", "every", "facts", "inputs", "expect"}
+		for _, rel := range relations {
+			keys = append(keys, rel.name)
+		}
+		f := rd.fields(t, "a test", keys...)
 		s := Scenario{Name: rd.text(f["name"]), Line: t.Line, Every: rd.duration(f["every"])}
 		if s.Every <= 0 {
 			rd.errorf(t, "every: 30s", "test %q does not say how often messages come", s.Name)
 		}
 		rd.scenarioFacts(&s, f["facts"])
-		rd.scenarioInputs(&s, t, f["inputs"])
+		rd.scenarioInputs(&s, t, f["inputs"], Relative{})
+		for _, rel := range relations {
+			rd.pairs(f[rel.name], rel.name, func(key, value *yaml.Node) {
+				rd.scenarioInputs(&s, t, value, Relative{rel.name, key.Value})
+			})
+		}
 		rd.expectations(&s, t, f["expect"])
 		r.Scenarios = append(r.Scenarios, s)
 	}
@@ -104,7 +120,7 @@ func (rd *reader) scenarioFacts(s *Scenario, n *yaml.Node) {
 	})
 }
 
-func (rd *reader) scenarioInputs(s *Scenario, test, n *yaml.Node) {
+func (rd *reader) scenarioInputs(s *Scenario, test, n *yaml.Node, of Relative) {
 	if n == nil {
 		rd.errorf(test, "inputs: {bearing_temp: 55*10 75*20}", "test %q has no inputs", s.Name)
 		return
@@ -118,7 +134,7 @@ func (rd *reader) scenarioInputs(s *Scenario, test, n *yaml.Node) {
 			rd.errorf(key, diag.DidYouMean(key.Value, roleNames), "unknown role %q", key.Value)
 			return
 		}
-		in := ScenarioInput{Role: key.Value}
+		in := ScenarioInput{Role: key.Value, Of: of}
 		for _, token := range strings.Fields(rd.text(value)) {
 			samples, problem := parseSamples(role, token)
 			if problem != "" || len(in.Samples)+len(samples) > maxSamples {

@@ -73,6 +73,18 @@ func (e *Engine) pointView(d *deviceState, idx uint32) PointView {
 	return v
 }
 
+// Heard tells when a device last spoke, in Unix nanoseconds of journal time, and
+// how often it is expected to; 0 for one that never did, or of which that is not
+// known.
+func (e *Engine) Heard(device string) (last int64, every time.Duration) {
+	dev := e.reg.Lookup([]byte(device))
+	if dev == nil || int(dev.Index) >= len(e.devs) || e.devs[dev.Index] == nil {
+		return 0, 0
+	}
+	d := e.devs[dev.Index]
+	return d.heard, time.Duration(d.expected())
+}
+
 // PendingView is a condition that holds, but not yet for long enough.
 type PendingView struct {
 	Asset, FaultClass, Rule string

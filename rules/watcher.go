@@ -171,9 +171,7 @@ func (w *watcher) finish(c *evalContext, spec *watchSpec) {
 // feed gives a row to the detector. While a fault is open or known to people, or
 // they are at work, nothing is learnt.
 func (w *watcher) feed(c *evalContext, t int64) {
-	i := c.inst
-	cs := i.asset.faultClass(i.rule.FaultClass, false)
-	hold := cs != nil && cs.open || slices.ContainsFunc(i.limbs, func(l limb) bool { return l.active }) || (c.signal != nil || c.engine.muted(i, t).until > t)
+	hold := !c.learns(t)
 	w.accepted = w.accepted && hold
 	hold = hold && !w.accepted
 	w.budget.Hold(hold)

@@ -25,6 +25,7 @@ type slot struct {
 	val   Truth   // last input, when it is a condition
 	known bool    // v is known
 	cells []cell
+	small []uint16 // numbers of 16 bits, made when they are first needed
 	watch *watcher // of anomaly and change
 
 	serial uint32
@@ -42,6 +43,7 @@ type cell struct {
 type slotSpec struct {
 	key   string
 	cells int
+	small int        // how many numbers of 16 bits
 	watch *watchSpec // of anomaly and change, else nil
 	names names      // limits and facts in its arguments
 }
@@ -190,9 +192,14 @@ func (s *slot) cover(t, width int64, name string) {
 	if !s.known || s.t == 0 {
 		return
 	}
-	end := min(t, s.until)
-	from := max(s.t, end-width*windowBuckets)
-	for from < end {
+	s.book(t, width, windowBuckets, name)
+}
+
+// book adds the time up to end to the stretches that it lies in, as many as are
+// kept, under the value that held.
+func (s *slot) book(end, width, stretches int64, name string) {
+	end = min(end, s.until)
+	for from := max(s.t, end-width*stretches); from < end; {
 		id := from / width
 		to := min(end, (id+1)*width)
 		s.bucket(id, name).mix(s.v, float64(to-from)/1e9, name)

@@ -38,7 +38,7 @@ func AddConsequence(cause *Order, t *rules.Transition, crit devices.Criticality,
 // GiveWay cancels an order because the order of its cause takes its episode.
 func GiveWay(o, cause *Order, t *rules.Transition, arrived time.Time) Entry {
 	e := entryOf(o, t, "", arrived)
-	e.Kind, e.Tier, e.Holds, e.Why, e.Inside, e.Learned = Cancel, 0, false, nil, false, false
+	e.Kind, e.Tier, e.Holds, e.Why, e.Inside, e.Learned, e.Devices = Cancel, 0, false, nil, false, false, nil
 	e.Reason, e.Into = ReasonCommonCause, cause.ID
 	return e
 }
@@ -47,7 +47,7 @@ func GiveWay(o, cause *Order, t *rules.Transition, arrived time.Time) Entry {
 // that has it from now on.
 func Release(cause *Order, into string, t *rules.Transition, arrived time.Time) Entry {
 	e := entryOf(cause, t, "", arrived)
-	e.Kind, e.Tier, e.Reason, e.Why, e.Inside, e.Learned = Released, 0, "", nil, false, false
+	e.Kind, e.Tier, e.Reason, e.Why, e.Inside, e.Learned, e.Devices = Released, 0, "", nil, false, false, nil
 	e.Into, e.Asset, e.FaultClass = into, t.Episode.Asset, t.Episode.FaultClass
 	return e
 }
@@ -55,7 +55,7 @@ func Release(cause *Order, into string, t *rules.Transition, arrived time.Time) 
 // Link notes in an order that goes on which order's fault explains it.
 func Link(o, cause *Order, t *rules.Transition, arrived time.Time) Entry {
 	e := entryOf(o, t, "", arrived)
-	e.Kind, e.Tier, e.Reason, e.Inside, e.Learned = Explained, 0, "", false, false
+	e.Kind, e.Tier, e.Reason, e.Inside, e.Learned, e.Devices = Explained, 0, "", false, false, nil
 	e.Into = cause.ID
 	return e
 }
@@ -69,7 +69,7 @@ func LetsGo(e *Entry) bool {
 
 // consequenceOf says in the log of another asset's order what it speaks of.
 func (e *Entry) consequenceOf(t *rules.Transition) {
-	e.Asset, e.FaultClass, e.Inside, e.Learned = t.Episode.Asset, t.Episode.FaultClass, false, false
+	e.Asset, e.FaultClass, e.Inside, e.Learned, e.Devices = t.Episode.Asset, t.Episode.FaultClass, false, false, nil
 	if e.Reason == "" {
 		e.Reason = reasonConsequence
 	}

@@ -41,6 +41,7 @@ type Detail struct {
 	NoData   bool           `json:"no_data,omitempty"` // as far as is known: its inputs are silent
 	Inside   bool           `json:"inside,omitempty"`  // a person may be inside the asset
 	Learned  bool           `json:"learned,omitempty"` // the rule compares with the asset's own past
+	Devices  []string       `json:"devices,omitempty"` // that the rule looked at
 	Severity string         `json:"severity,omitempty"`
 	Rule     string         `json:"rule,omitempty"`
 	Cause    rules.Cause    `json:"cause,omitempty"`

@@ -46,6 +46,7 @@ type Order struct {
 	Explains     int       `json:"explains,omitempty"`
 	Under        string    `json:"under,omitempty"`   // the order whose fault explains this one
 	Inside       bool      `json:"inside,omitempty"`  // a person may be inside the asset
+	Devices      []string  `json:"devices,omitempty"` // what its own rules looked at last
 	Learned      bool      `json:"learned,omitempty"` // a rule of it compares with the asset's own past
 	// What the current visit has, for what its template asks.
 	Photos int  `json:"photos,omitempty"`
@@ -67,6 +68,9 @@ type Order struct {
 	Counting   bool          `json:"counting,omitempty"` // cycles are counted from CountFrom
 	CountFrom  float64       `json:"count_from,omitempty"`
 	Blind      time.Duration `json:"blind,omitempty"`
+	// Looked says that the rule has looked at the machine at work since the watch
+	// was paused: from then on time at rest counts too.
+	Looked bool `json:"looked,omitempty"`
 }
 
 // Holding is an episode whose condition still holds, or is not known not to.
@@ -217,6 +221,9 @@ func (o *Order) worsen(e *Entry) {
 	if e.Why != nil && e.Why.EN != "" {
 		o.Why = *e.Why
 	}
+	if e.Devices != nil {
+		o.Devices = e.Devices
+	}
 }
 
 // visit takes over what an entry says about the people and their work.
@@ -258,7 +265,7 @@ func (o *Order) visit(e *Entry) {
 		o.BlindSince = e.At
 	case WatchResumed:
 		o.Blind += e.At.Sub(o.BlindSince)
-		o.BlindSince = time.Time{}
+		o.BlindSince, o.Looked = time.Time{}, true
 	case Verify:
 		o.VerifiedAt = e.At
 	case Close:
@@ -282,7 +289,7 @@ func (o *Order) visit(e *Entry) {
 
 // endWatch forgets a watch of the telemetry, before the next one begins.
 func (o *Order) endWatch() {
-	o.QuietFrom, o.BlindSince, o.Blind, o.Counting, o.CountFrom = time.Time{}, time.Time{}, 0, false, 0
+	o.QuietFrom, o.BlindSince, o.Blind, o.Counting, o.CountFrom, o.Looked = time.Time{}, time.Time{}, 0, false, 0, false
 }
 
 // acceptedBy fills the acceptance of somebody who went without saying so.

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -93,12 +94,22 @@ func entryOf(o *Order, t *rules.Transition, crit devices.Criticality, arrived ti
 		e.Version = o.Version + 1
 	}
 	if t.Evidence != nil {
-		e.Why, e.Learned = &t.Evidence.Reason, t.Evidence.Learned
+		e.Why, e.Learned, e.Devices = &t.Evidence.Reason, t.Evidence.Learned, devicesOf(t.Evidence)
 		if PersonInside(t.Evidence) {
 			e.Tier, e.Reason, e.Inside = P1, reasonInside, true
 		}
 	}
 	return e
+}
+
+// devicesOf lists the devices that a rule looked at.
+func devicesOf(ev *rules.Evidence) (out []string) {
+	for _, in := range ev.Inputs {
+		if !slices.Contains(out, in.Device) {
+			out = append(out, in.Device)
+		}
+	}
+	return out
 }
 
 func kindOfStep(o *Order, known *EpisodeState, t *rules.Transition) Kind {

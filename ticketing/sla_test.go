@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/facilityd/facilityd/ticketing/calendar"
 )
 
@@ -117,95 +115,4 @@ func TestTimeOfActionCountsButNotBeforeTheVisit(t *testing.T) {
 	if c := clockOf(t, clocks, 0, ToArrive); c.Spent != 90*time.Minute || c.Missed() {
 		t.Errorf("%+v", c)
 	}
-}
-
-// Clocks over random histories equal a count minute by minute, in the time zones
-// and on the calendars of China and of a European site, across daylight saving,
-// holidays and moved workdays.
-func TestClocksEqualACountByMinutes(t *testing.T) {
-	week := func(shifts ...calendar.Shift) (w [7][]calendar.Shift) {
-		for wd := time.Monday; wd <= time.Friday; wd++ {
-			w[wd] = shifts
-		}
-		return w
-	}
-	load := func(name string) *time.Location {
-		loc, err := time.LoadLocation(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return loc
-	}
-	calendars := []*calendar.Calendar{
-		{
-			Location: load("Asia/Shanghai"), Week: week(calendar.Shift{Start: 8 * 60, End: 12 * 60}, calendar.Shift{Start: 13 * 60, End: 17 * 60}),
-			Holidays: map[calendar.Date]bool{{Year: 2026, Month: 3, Day: 30}: true}, Workdays: map[calendar.Date]time.Weekday{{Year: 2026, Month: 3, Day: 28}: time.Monday},
-		},
-		{
-			Location: load("Europe/Berlin"), Week: func() [7][]calendar.Shift {
-				w := week(calendar.Shift{Start: 6 * 60, End: 14 * 60}, calendar.Shift{Start: 22 * 60, End: 30 * 60})
-				w[time.Saturday] = []calendar.Shift{{Start: 22 * 60, End: 30 * 60}}
-				return w
-			}(), Holidays: map[calendar.Date]bool{{Year: 2026, Month: 4, Day: 3}: true},
-		},
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		cal := rapid.SampledFrom(calendars).Draw(t, "calendar")
-		p := DefaultPolicy()
-		p.MaxPause = map[string]time.Duration{"parts": time.Duration(rapid.IntRange(1, 3000).Draw(t, "longest pause")) * time.Minute}
-		tier := Tier(rapid.IntRange(1, 4).Draw(t, "tier"))
-		p.Tiers[tier] = Allowed{Done: time.Duration(rapid.IntRange(1, 2000).Draw(t, "allowed")) * time.Minute, Working: true, Pauses: rapid.Bool().Draw(t, "pauses")}
-		log := []Entry{entry(Opened, 0, Detail{Tier: tier})}
-		at := 0
-		waiting := false
-		for range rapid.IntRange(0, 8).Draw(t, "entries") {
-			at += rapid.IntRange(0, 1500).Draw(t, "minutes")
-			kind, d := Wait, Detail{Reason: rapid.SampledFrom([]string{"parts", "access"}).Draw(t, "reason")}
-			if waiting {
-				kind, d = rapid.SampledFrom([]Kind{Resume, Arrive}).Draw(t, "kind"), Detail{}
-			}
-			waiting = kind == Wait
-			log = append(log, entry(kind, at, d))
-		}
-		now := at + rapid.IntRange(0, 3000).Draw(t, "until now")
-		look := now
-		if rapid.Bool().Draw(t, "done") {
-			log = append(log, entry(Finish, now, Detail{}))
-			look += rapid.IntRange(0, 100).Draw(t, "later")
-		}
-		clocks := Clocks(log, &p, cal, minute(look))
-		if len(clocks) != 1 {
-			t.Fatalf("clocks %+v", clocks)
-		}
-		count := 0
-		for m := range now {
-			if cal.Working(minute(m)) && !pausedAt(log, &p, p.Tiers[tier], m) {
-				count++
-			}
-		}
-		c := clocks[0]
-		if c.Spent != time.Duration(count)*time.Minute {
-			t.Fatalf("the clock says %s, a count %d min: %+v", c.Spent, count, log)
-		}
-		if open := c.Met.IsZero() && !c.Paused; open && !c.Missed() && c.Due.IsZero() {
-			t.Fatalf("a running clock without a due time: %+v", c)
-		}
-		if !c.Due.IsZero() && !c.Missed() && c.Met.IsZero() && cal.Between(minute(now), c.Due) != c.Allowed-c.Spent {
-			t.Fatalf("due %s is not %s of work away", c.Due, c.Allowed-c.Spent)
-		}
-	})
-}
-
-// pausedAt says by looking at one minute alone whether the clock stands still.
-func pausedAt(log []Entry, p *Policy, a Allowed, m int) bool {
-	if !a.Pauses {
-		return false
-	}
-	var last *Entry
-	for i := range log {
-		if !log[i].At.After(minute(m)) {
-			last = &log[i]
-		}
-	}
-	return last != nil && last.Kind == Wait && p.MaxPause[last.Reason] > 0 && minute(m).Before(last.At.Add(p.MaxPause[last.Reason]))
 }

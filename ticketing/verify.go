@@ -9,6 +9,8 @@ import (
 type Observation struct {
 	// Known says that the inputs of the fault are there: its device reports.
 	Known bool
+	// Idle says that the rule does not look at the moment: its machine is at rest.
+	Idle bool
 	// Count is the counter that the template names; Counted that there is one.
 	Count   float64
 	Counted bool
@@ -23,6 +25,8 @@ type Observation struct {
 // to be broken by itself and gets an order of its own.
 func Review(o *Order, v Verification, signOff time.Duration, obs Observation, now time.Time) *Entry {
 	e := &Entry{Version: o.Version + 1, At: now, Arrived: now, Via: "clock", Key: fmt.Sprintf("clock:%s/%d", o.ID, o.Version+1)}
+	// A machine that never ran after the repair proves nothing.
+	obs.Known = obs.Known && (!obs.Idle || o.Looked)
 	switch {
 	case o.State == Verified && now.Sub(o.VerifiedAt) >= signOff && len(o.Consequences) == 0:
 		e.Kind = Close

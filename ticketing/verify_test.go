@@ -125,3 +125,24 @@ func TestCyclesHaveToPassAsWell(t *testing.T) {
 		t.Errorf("without a counter time alone decides, not minute %d", m)
 	}
 }
+
+// A machine that never ran after the repair proves nothing; one that has run may
+// rest.
+func TestMachineHasToRunBeforeRestCounts(t *testing.T) {
+	o := repaired(t)
+	obs := func(m int) Observation { return Observation{Known: true, Idle: m < 500 || m > 510} }
+	if m := watch(t, o, Verification{For: 100 * time.Minute}, obs, 500); m != 0 {
+		t.Fatalf("%s at minute %d, and it never ran", o.State, m)
+	}
+	for m := 500; o.State == Done && m < 1000; m++ {
+		if e := Review(o, Verification{For: 100 * time.Minute}, time.Hour, obs(m), minute(m)); e != nil {
+			apply(t, o, *e)
+		}
+		if o.State == Verified && m != 599 { // one minute had counted before it was known to rest
+			t.Errorf("verified at minute %d", m)
+		}
+	}
+	if o.State != Verified {
+		t.Error(o.State)
+	}
+}

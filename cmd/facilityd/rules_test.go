@@ -36,7 +36,7 @@ func TestRulesCommands(t *testing.T) {
 	if out, err := runRules("check"); err != nil || !strings.Contains(out, "rules, no errors") {
 		t.Errorf("check of the shipped rules: %v\n%s", err, out)
 	}
-	if out, err := runRules("test", "--rule", "bearing-hot"); err != nil || !strings.Contains(out, "1 rules, 0 failed, 0 without tests") {
+	if out, err := runRules("test", "--rule", "bearing-hot"); err != nil || !strings.Contains(out, "1 rules, 0 failed, 0 lack tests") {
 		t.Errorf("test of one shipped rule: %v\n%s", err, out)
 	}
 	file := filepath.Join(t.TempDir(), "own.yaml")
@@ -46,7 +46,7 @@ func TestRulesCommands(t *testing.T) {
 	if out, err := runRules("check", file); err == nil || !strings.Contains(out, "own.yaml:2:1: error: rule own: low would end while it starts") {
 		t.Errorf("check of a wrong rule: %v\n%s", err, out)
 	}
-	if out, err := runRules("test", file); err == nil || !strings.Contains(out, `rule own, test "hot" (written): at 6m0s the episode is low, it should be none`) {
+	if out, err := runRules("test", file); err == nil || !strings.Contains(out, `rule own, test "hot" (normal): at 6m0s the episode is low, it should be none`) {
 		t.Errorf("test of a wrong rule: %v\n%s", err, out)
 	}
 	if out, err := runRules("functions"); err != nil || !strings.Contains(out, "silent(3, 5m)") {

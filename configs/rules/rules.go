@@ -4,7 +4,8 @@ package shipped
 
 import "embed"
 
-// FS has every shipped rule file at its root.
+// FS has every shipped rule file at its root, and beside it what was approved of
+// what its rules do (facilityd rules test --approve configs/rules).
 //
-//go:embed *.yaml
+//go:embed *.yaml *.approved
 var FS embed.FS

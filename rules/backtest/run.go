@@ -289,8 +289,8 @@ func (w *worker) take(it *item, readings []devices.Reading) {
 		for _, d := range it.swap.devices {
 			// What a configuration says of a device; its place and points stay.
 			have := w.registry.Lookup([]byte(d.ID))
-			have.Class, have.Profile, have.Asset = d.Class, d.Profile, d.Asset
-			have.Interval, have.Silence, have.Simulated = d.Interval, d.Silence, d.Simulated
+			d.Index, d.Points = have.Index, have.Points
+			*have = d
 		}
 		w.keep(w.engine.Swap(&it.rec, it.swap.set, it.swap.site))
 		return

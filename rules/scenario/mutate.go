@@ -26,7 +26,7 @@ type Mutant struct {
 // Mutate changes a rule of a file in every small way that it knows (a number,
 // a comparison, a delay, a unit, a role, and/or, not) and runs the rule's tests
 // against each change.
-func Mutate(f rules.File, r *rules.Rule) ([]Mutant, error) {
+func Mutate(f rules.File, r *rules.Rule, approved []string) ([]Mutant, error) {
 	var doc yaml.Node
 	if err := yaml.Load(f.Data, &doc); err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name, err)
@@ -41,7 +41,7 @@ func Mutate(f rules.File, r *rules.Rule) ([]Mutant, error) {
 		for _, now := range changes(place.key, was, r) {
 			place.node.Value = now
 			m := Mutant{Rule: r.ID, Change: fmt.Sprintf("%s: %s -> %s", place.key, was, now)}
-			killed, err := noticed(node, r)
+			killed, err := noticed(node, r, approved)
 			if err != nil {
 				return nil, err
 			}
@@ -55,7 +55,7 @@ func Mutate(f rules.File, r *rules.Rule) ([]Mutant, error) {
 
 // noticed reports whether the tests of a rule fail for its changed text. A text
 // that does not load any more is noticed too.
-func noticed(node *yaml.Node, r *rules.Rule) (bool, error) {
+func noticed(node *yaml.Node, r *rules.Rule, approved []string) (bool, error) {
 	list := yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{node}}
 	root := yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "rules"}, &list}}
 	var text bytes.Buffer
@@ -70,7 +70,7 @@ func noticed(node *yaml.Node, r *rules.Rule) (bool, error) {
 	if set == nil {
 		return true, nil
 	}
-	return len(RunAs(set.Rules[0], r).Failures) > 0, nil
+	return len(RunAs(set.Rules[0], r, approved).Failures) > 0, nil
 }
 
 func ruleNode(doc *yaml.Node, id string) *yaml.Node {

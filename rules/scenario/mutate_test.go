@@ -31,7 +31,7 @@ func TestMutantsAreNoticed(t *testing.T) {
 	if set == nil {
 		t.Fatal(list.Err())
 	}
-	mutants, err := scenario.Mutate(f, set.Rules[0])
+	mutants, err := scenario.Mutate(f, set.Rules[0], scenario.Record(set.Rules[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +51,8 @@ func TestFailureSaysWhere(t *testing.T) {
 	if set == nil {
 		t.Fatal(list.Err())
 	}
-	failures := scenario.Run(set.Rules[0]).Failures
-	const want = `hot.yaml:12: rule hot, test "hot" (written): at 12m0s the episode is low, it should be high`
+	failures := scenario.Run(set.Rules[0], nil).Failures
+	const want = `hot.yaml:12: rule hot, test "hot" (fault): at 12m0s the episode is low, it should be high`
 	if len(failures) == 0 || failures[0].String() != want {
 		t.Errorf("got %v, want %s", failures, want)
 	}
@@ -77,7 +77,7 @@ func TestKindsAreMade(t *testing.T) {
 	if set == nil {
 		t.Fatal(list.Err())
 	}
-	res := scenario.Run(set.Rules[0])
+	res := scenario.Run(set.Rules[0], nil)
 	if len(res.Failures) > 0 {
 		t.Error(res.Failures)
 	}

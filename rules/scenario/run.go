@@ -26,6 +26,7 @@ type message struct {
 
 type value struct {
 	role   *devices.Role
+	of     rules.Relative // who says it
 	sample rules.Sample
 }
 
@@ -50,6 +51,8 @@ type course struct {
 	messages []message
 	expect   []rules.Expectation
 	end      time.Duration
+	// least: an episode may stand higher than expected.
+	least bool
 }
 
 // courseOf lays a scenario out as messages.
@@ -63,7 +66,7 @@ func courseOf(s *rules.Scenario) course {
 		m := message{at: time.Duration(k) * s.Every, delay: delay}
 		for _, in := range s.Inputs {
 			if k < len(in.Samples) && in.Samples[k].Present {
-				m.readings = append(m.readings, value{roleOf(in.Role), in.Samples[k]})
+				m.readings = append(m.readings, value{roleOf(in.Role), in.Of, in.Samples[k]})
 			}
 		}
 		if len(m.readings) > 0 {
@@ -94,15 +97,16 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 	if class == rules.AnyClass {
 		class = "sensor"
 	}
-	site := &devices.Site{ID: "scenario", Location: time.UTC, Assets: []devices.Asset{{ID: "asset", Class: class, Facts: c.facts}}}
-	reg := devices.NewRegistry()
-	dev := reg.Add(devices.Device{ID: "device", Class: class, Asset: "asset", Interval: int64(c.interval)})
-	eng := rules.NewEngine(set, site, reg)
+	w := newWorld(class, set, c)
 	seq := uint64(0)
 	apply := func(rec devices.Record, readings []devices.Reading) {
 		seq++
-		rec.Seq, rec.Site, rec.Connection = seq, site.ID, connection
-		steps = append(steps, eng.Apply(&rec, readings)...)
+		rec.Seq, rec.Site, rec.Connection = seq, w.site.ID, connection
+		for _, st := range w.engine.Apply(&rec, readings) {
+			if st.Episode.Asset == asset {
+				steps = append(steps, st)
+			}
+		}
 	}
 	now := time.Duration(0)
 	// Steps of the clock bear the time at which they were due, so that coarse
@@ -119,7 +123,7 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 		clock(m.at + m.delay)
 		var readings []devices.Reading
 		for _, v := range m.readings {
-			p := pointOf(reg, dev, v.role)
+			p := w.point(v)
 			readings = append(readings, devices.Reading{Point: p, Time: begin.Add(m.at).UnixNano(),
 				Value: v.sample.Value, Text: v.sample.Text, Quality: v.sample.Quality})
 		}
@@ -127,7 +131,7 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 	}
 	clock(c.end + settle)
 	for _, x := range c.expect {
-		if p := check(steps, r, x); p != "" {
+		if p := check(steps, r, x, c.least); p != "" {
 			problems = append(problems, p)
 		}
 	}
@@ -138,15 +142,8 @@ func play(set *rules.Set, r *rules.Rule, c course) (problems []string, steps []r
 // wait for messages on their way.
 const settle = time.Minute
 
-func pointOf(reg *devices.Registry, dev *devices.Device, role *devices.Role) *devices.Point {
-	if role == &availability {
-		return dev.Point(devices.AvailabilityPoint)
-	}
-	return reg.AddPoint(dev, devices.Point{Name: role.Name, Role: role.Name, Unit: role.Unit, Kind: role.Kind})
-}
-
 // check compares an expectation with where the steps up to its time lead.
-func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation) string {
+func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation, least bool) string {
 	severity, phase := rules.Severity(0), rules.Cleared
 	for _, st := range steps {
 		if st.Episode.FaultClass != r.FaultClass.ID || st.At > begin.Add(x.At).UnixNano() {
@@ -159,6 +156,7 @@ func check(steps []rules.Transition, r *rules.Rule, x rules.Expectation) string 
 	switch {
 	case x.NoData && phase != rules.ActiveWithoutData:
 		return fmt.Sprintf("at %v the episode is %s, it should be open without data", x.At, word(severity))
+	case least && x.Severity != 0 && severity > x.Severity:
 	case !x.NoData && severity != x.Severity:
 		return fmt.Sprintf("at %v the episode is %s, it should be %s", x.At, word(severity), word(x.Severity))
 	}

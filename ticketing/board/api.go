@@ -35,6 +35,8 @@ func (b *Board) registerAPI(mux *http.ServeMux) {
 	huma.Register(api, fileOperation(), b.apiFile)
 	b.registerCommands(api)
 	b.registerFigures(api)
+	b.registerOnCall(api)
+	b.registerOutbox(api)
 	huma.Register(api, op("list-episodes", http.MethodGet, "/episodes", "orders", "List episodes"), b.apiEpisodes)
 	huma.Register(api, op("list-devices", http.MethodGet, "/devices", "estate", "List devices"), b.apiDevices)
 	b.registerAdoption(api)

@@ -23,7 +23,8 @@ import (
 type service struct {
 	build func(c *Config, now time.Time, to string, m *Message) (*call, error)
 	// read gets the answers with a status of 2xx, and the others too when it has
-	// something to say of them; nil means that every 2xx is taken.
+	// something to say of them: an error, or a ref although the status is no 2xx.
+	// A nil read takes every 2xx.
 	read func(a *answer, m *Message) (ref string, err error)
 }
 
@@ -36,11 +37,13 @@ type call struct {
 
 // post is the usual call.
 func post(url string, body any) (*call, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false) // it triples what the services count
+	if err := enc.Encode(body); err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
 	}
-	return &call{method: http.MethodPost, url: url, header: map[string]string{"Content-Type": "application/json; charset=utf-8"}, body: data}, nil
+	return &call{method: http.MethodPost, url: url, header: map[string]string{"Content-Type": "application/json; charset=utf-8"}, body: bytes.TrimSpace(data.Bytes())}, nil
 }
 
 // An answer is what the service said.
@@ -126,6 +129,11 @@ func (s *httpSender) once(ctx context.Context, to string, m *Message) (string, e
 		return "", &Error{Temporary: true, Status: resp.StatusCode, Reason: "the answer broke off"}
 	}
 	a := &answer{resp.StatusCode, resp.Header, body}
+	return s.verdict(a, m)
+}
+
+// verdict is what an answer means, without secrets that it may have repeated.
+func (s *httpSender) verdict(a *answer, m *Message) (string, error) {
 	ref, err := s.judge(a, m)
 	var e *Error
 	if errors.As(err, &e) {
@@ -138,7 +146,7 @@ func (s *httpSender) once(ctx context.Context, to string, m *Message) (string, e
 func (s *httpSender) judge(a *answer, m *Message) (string, error) {
 	if s.service.read != nil {
 		ref, err := s.service.read(a, m)
-		if err != nil || a.status/100 == 2 {
+		if err != nil || ref != "" || a.status/100 == 2 {
 			return ref, err
 		}
 	}
@@ -168,11 +176,16 @@ const longestRest = time.Hour
 func retryAfter(text string, now time.Time) time.Duration {
 	var d time.Duration
 	if s, err := strconv.Atoi(text); err == nil {
-		d = time.Duration(min(s, int(longestRest/time.Second))) * time.Second
+		d = rest(s)
 	} else if at, err := http.ParseTime(text); err == nil {
 		d = at.Sub(now)
 	}
 	return min(max(d, 0), longestRest)
+}
+
+// rest is a number of seconds to wait, within bounds.
+func rest(seconds int) time.Duration {
+	return time.Duration(min(max(seconds, 0), int(longestRest/time.Second))) * time.Second
 }
 
 // scrub takes the channel's secrets out of a text.

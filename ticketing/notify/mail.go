@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
 	netmail "net/mail"
 	"net/textproto"
@@ -70,14 +71,14 @@ func (s *mailSender) write(to string, m *Message) (*mail.Msg, string, error) {
 		if m.Subject != "" {
 			subject = "Re: " + m.Subject
 		}
-		msg.SetHeader(mail.HeaderInReplyTo, "<"+m.Replaces+">")
+		msg.SetGenHeader(mail.HeaderInReplyTo, "<"+m.Replaces+">")
 	}
 	if m.Thread != "" {
 		refs := "<order." + m.Thread + "@" + domain + ">"
 		if m.Replaces != "" {
 			refs += " <" + m.Replaces + ">"
 		}
-		msg.SetHeader(mail.HeaderReferences, refs)
+		msg.SetGenHeader(mail.HeaderReferences, refs)
 	}
 	msg.Subject(cut(oneLine(subject), maxTitle))
 	msg.SetDateWithValue(s.now())
@@ -165,6 +166,9 @@ func (s *mailSender) preview(to string, m *Message) (string, error) {
 	var b strings.Builder
 	for _, h := range []mail.Header{mail.HeaderSubject, mail.HeaderInReplyTo, mail.HeaderReferences} {
 		for _, v := range msg.GetGenHeader(h) {
+			if plain, err := new(mime.WordDecoder).DecodeHeader(v); err == nil {
+				v = plain // as people see it
+			}
 			fmt.Fprintf(&b, "%s: %s\n", h, v)
 		}
 	}

@@ -81,12 +81,16 @@ func readNtfy(a *answer, m *Message) (string, error) {
 	}
 	a.parse(&r)
 	switch {
+	case a.status/100 == 4 && a.status != http.StatusTooManyRequests && r.Error != "":
+		return "", a.refused(false, 0, r.Error)
 	case a.status == http.StatusOK && r.ID == "":
 		return "", a.refused(true, 0, "the answer is not ntfy's")
 	case a.status == http.StatusOK && m.Replaces != "":
 		return m.Replaces, nil // the sequence keeps its first id
-	default:
+	case a.status == http.StatusOK:
 		return r.ID, nil
+	default:
+		return "", nil
 	}
 }
 

@@ -54,43 +54,49 @@ func (k markup) render(m *Message) string {
 			tail = append(tail, k.escape(m.LinkText)+colon(m.Lang)+m.Link)
 		}
 	}
-	join := func(parts ...[]string) string {
-		var all []string
-		for _, p := range parts {
-			all = append(all, p...)
+	more := func(n int) []string {
+		if n == 0 || m.More == "" {
+			return nil
 		}
-		return strings.Join(all, k.newline)
+		return []string{k.escape(fmt.Sprintf(m.More, n))}
 	}
-	keep := make([]bool, len(m.Body))
-	for i := range keep {
-		keep[i] = true
-	}
-	body := func() []string {
-		var out []string
-		left := 0
-		for i, l := range m.Body {
-			if !keep[i] {
-				left++
-				continue
-			}
-			out = append(out, k.line(l, m.Lang))
+	sum := func(lines []string) (n int) {
+		for _, l := range lines {
+			n += k.size(l) + k.size(k.newline)
 		}
-		if left > 0 && m.More != "" {
-			out = append(out, k.escape(fmt.Sprintf(m.More, left)))
-		}
-		return out
+		return n
 	}
-	text := join(head, body(), tail)
+	lines := make([]string, len(m.Body))
+	for i, l := range m.Body {
+		lines[i] = k.line(l, m.Lang)
+	}
+	room := k.limit - sum(head) - sum(tail)
+	left := sum(lines) - room
+	if left > 0 {
+		left += sum(more(len(lines)))
+	}
+	dropped := make([]bool, len(lines))
+	n := 0
 	for _, safety := range []bool{false, true} {
-		for i := len(keep) - 1; i >= 0 && k.size(text) > k.limit; i-- {
+		for i := len(lines) - 1; i >= 0 && left > 0; i-- {
 			if m.Body[i].Safety == safety {
-				keep[i] = false
-				text = join(head, body(), tail)
+				dropped[i] = true
+				left -= sum(lines[i : i+1])
+				n++
 			}
 		}
 	}
-	return text
+	all := head
+	for i, l := range lines {
+		if !dropped[i] {
+			all = append(all, l)
+		}
+	}
+	return strings.Join(append(append(all, more(n)...), tail...), k.newline)
 }
+
+// String is the message as plain text, all of it.
+func (m *Message) String() string { return mailText.render(m) }
 
 func (k markup) line(l Line, lang string) string {
 	text := k.escape(cut(oneLine(l.Text), maxLine))

@@ -116,7 +116,7 @@ func readErrcode(later, busy []int) func(*answer, *Message) (string, error) {
 // which nothing has to be escaped.
 func buildFeishu(c *Config, now time.Time, to string, m *Message) (*call, error) {
 	text := plainText
-	text.limit = 15000 // of the 20 KB that a request may have
+	text.limit = 9000 // a request may have 20 KB, and every line costs 40 bytes around it
 	linkless := *m
 	linkless.Link = ""
 	type piece = map[string]string
@@ -158,10 +158,10 @@ func readFeishu(a *answer, _ *Message) (string, error) {
 		r.Code = r.Status
 	}
 	switch {
-	case a.status/100 == 5 || a.status == 429:
+	case a.status/100 == 5 || a.status == 429 || r.Code == nil && a.status/100 != 2:
 		return "", nil
 	case r.Code == nil:
-		return "", a.refused(a.status/100 == 2, 0, "the answer is not Feishu's")
+		return "", a.refused(true, 0, "the answer is not Feishu's")
 	case *r.Code == 0:
 		return "", nil
 	}

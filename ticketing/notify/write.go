@@ -28,6 +28,9 @@ func (w *Writer) Write(f *Facts, lang string, now time.Time) Message {
 	m := Message{Kind: f.Kind, Tier: f.Tier, Lang: t.Lang, Thread: f.Order, Simulated: f.Simulated, Title: t.title(f), More: t.Text("message.more", "%d")}
 	if w.Board != "" && f.Kind != Test {
 		m.Link, m.LinkText = w.Board+f.Path, t.Text("message.open")
+		if f.Kind == Summary {
+			m.LinkText = t.Text("message.open_list")
+		}
 	}
 	mark := ""
 	if f.Simulated {
@@ -134,10 +137,10 @@ func (t text) body(f *Facts) []Line {
 	}
 	if full {
 		add("why", f.Why.In(t.Lang))
-		for i, c := range f.First {
-			if i < maxFirst {
-				add("first", c.In(t.Lang))
-			}
+		label := "first"
+		for _, c := range f.First[:min(maxFirst, len(f.First))] {
+			add(label, c.In(t.Lang))
+			label = "then"
 		}
 		out = append(out, safety...)
 		if !f.Due.IsZero() {

@@ -45,7 +45,7 @@ var rooms = []struct {
 		"the store knows orders and what has to be said about them in the same transaction, not those who ask for them"},
 	{"ticketing/roster", []string{"devices", "ticketing", "configs/diag/..."}, "who is responsible when is a question to values and a time; who asks is no business of the roster"},
 	{"ticketing/...", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/chart", "configs/diag/...", "configs/messages",
-		"ticketing/board/...", "ticketing/notify/...", "ticketing/cmms/..."},
+		"ticketing/board/...", "ticketing/notify/...", "ticketing/outbox", "ticketing/cmms/..."},
 		"the board and the messengers see the store only through the small interfaces that they declare"},
 }
 
@@ -88,6 +88,7 @@ var technologies = []struct {
 	{"github.com/pressly/goose", []string{"ticketing/store/..."}, "SQL is the store's"},
 	{"github.com/danielgtaylor/huma", []string{"ticketing/board/..."}, "the HTTP API is the board's"},
 	{"github.com/teambition/rrule-go", []string{"ticketing/roster"}, "recurrences are the rota's"},
+	{"github.com/emersion/go-ical", []string{"ticketing/roster"}, "calendar files are the rota's"},
 	{"github.com/wneessen/go-mail", []string{"ticketing/notify"}, "mail is one channel among others"},
 	{"github.com/spf13/viper", []string{"configs"}, "viper folds key case and splits on dots: for the daemon's own settings only"},
 	{"github.com/spf13/cobra", []string{"cmd/..."}, "the command line ends in cmd"},

@@ -8,8 +8,8 @@ import (
 
 	"github.com/facilityd/facilityd/configs"
 	"github.com/facilityd/facilityd/configs/templates"
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
-	"github.com/facilityd/facilityd/ticketing/board"
 	"github.com/facilityd/facilityd/ticketing/calendar"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
@@ -58,12 +58,8 @@ func (d *Daemon) reviewOrders(ctx context.Context, c *chain) error {
 	var counted *configs.Bundle // by which the deadlines were counted last
 	for {
 		counted = d.warnOfDeadlines(ctx, c, counted)
-		estate := d.Devices(c.site)
 		_, err := d.orders.Review(ctx, c.site, c.keeper.epoch, d.Now(), store.Reviewer{
-			Template: d.template, SignOff: signOff,
-			Observe: func(o *ticketing.Order, role string) ticketing.Observation {
-				return d.observe(estate, o, role)
-			},
+			Template: d.template, SignOff: signOff, Observe: d.observe,
 		})
 		switch {
 		case errors.Is(err, store.ErrFenced), ctx.Err() != nil:
@@ -97,37 +93,75 @@ func (d *Daemon) warnOfDeadlines(ctx context.Context, c *chain, counted *configs
 	return now
 }
 
-// observe says what telemetry tells of an order's asset: known when every device
-// of the asset that was ever heard is heard now.
-func (d *Daemon) observe(estate []board.Device, o *ticketing.Order, role string) (obs ticketing.Observation) {
-	now := d.Now()
-	for _, dev := range estate {
-		if dev.Asset != o.Asset || dev.LastMessage.IsZero() {
-			continue
-		}
-		obs.Known = dev.Availability != "offline" && now.Sub(dev.LastMessage) <= max(freshFor, 3*d.interval(dev))
-		if !obs.Known {
-			return obs
-		}
-		if role == "" || obs.Counted {
-			continue
-		}
-		full, _ := d.Device(dev.Site, dev.ID)
-		i := slices.IndexFunc(full.Points, func(p board.Point) bool { return p.Role == role && p.Value != nil && p.Quality == "good" })
-		if i >= 0 {
-			obs.Count, obs.Counted = *full.Points[i].Value, true
+// observe says what telemetry tells of an order's fault.
+func (d *Daemon) observe(o *ticketing.Order, role string) (obs ticketing.Observation) {
+	if o.State == ticketing.Done {
+		now := d.Now()
+		d.look(o.Site, func(c *chain) { obs = c.observe(o, role, now) })
+	}
+	return obs
+}
+
+// observe looks at what the order's rule looks at: another device of the asset that
+// is silent says nothing about this fault, and one that still talks does not make
+// up for it. It is known how the fault stands when the rule knows it and its
+// devices are heard.
+func (c *chain) observe(o *ticketing.Order, role string, now time.Time) (obs ticketing.Observation) {
+	looked, used := c.lookAt(o)
+	obs.Known, obs.Idle = len(used) > 0, len(looked) > 0
+	for i := range looked {
+		st := looked[i].State
+		obs.Known = obs.Known && st != rules.Blind && st != rules.OpenBlind
+		obs.Idle = obs.Idle && (st == rules.Closed || st == rules.Starting)
+	}
+	for _, id := range used {
+		last, every := c.engine.Heard(id)
+		obs.Known = obs.Known && now.Sub(time.Unix(0, last)) <= max(freshFor, 3*every)
+	}
+	if role == "" {
+		return obs
+	}
+	for _, p := range c.engine.Points(o.Asset) {
+		if p.Role == role && p.Usable {
+			obs.Count, obs.Counted = p.Value, true
+			break
 		}
 	}
 	return obs
 }
 
-// interval is the declared time between messages of a device, 0 when nobody
-// declared one.
-func (d *Daemon) interval(dev board.Device) (out time.Duration) {
-	d.look(dev.Site, func(c *chain) {
-		if known := c.registry.Lookup([]byte(dev.ID)); known != nil {
-			out = time.Duration(known.Interval)
+// lookAt gives the instances of the order's rule that tell how its fault stands,
+// and the devices that they look at: those of the order, where the rule still looks
+// at them. When the rule is gone, the devices of the asset that were ever heard
+// stand for it.
+func (c *chain) lookAt(o *ticketing.Order) (looked []rules.Explanation, used []string) {
+	all, err := c.engine.Explain(rules.Question{Asset: o.Asset, Rule: o.Rule})
+	if err != nil { // no such rule any more
+		all = nil
+	}
+	all = slices.DeleteFunc(all, func(x rules.Explanation) bool { return x.State == rules.Off || len(x.Inputs) == 0 })
+	looked = slices.DeleteFunc(slices.Clone(all), func(x rules.Explanation) bool { return !looksAt(&x, o.Devices) })
+	if len(looked) == 0 { // its devices were replaced
+		looked = all
+	}
+	for i := range looked {
+		for _, in := range looked[i].Inputs {
+			if !slices.Contains(used, in.Device) {
+				used = append(used, in.Device)
+			}
 		}
-	})
-	return out
+	}
+	if len(looked) > 0 {
+		return looked, used
+	}
+	for _, p := range c.engine.Points(o.Asset) {
+		if last, _ := c.engine.Heard(p.Device); last != 0 && !slices.Contains(used, p.Device) {
+			used = append(used, p.Device)
+		}
+	}
+	return nil, used
+}
+
+func looksAt(x *rules.Explanation, devices []string) bool {
+	return slices.ContainsFunc(x.Inputs, func(in rules.InputView) bool { return slices.Contains(devices, in.Device) })
 }
