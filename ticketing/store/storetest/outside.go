@@ -77,6 +77,13 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+// ReceiverAt is a receiver in another process: effects can be sent to it.
+func ReceiverAt(url string) *Receiver {
+	r := &Receiver{Server: httptest.NewUnstartedServer(nil), open: map[string]int{}}
+	r.URL = url
+	return r
+}
+
 // patience is how long the sender of the tests waits for an answer.
 const patience = 100 * time.Millisecond
 
@@ -104,7 +111,7 @@ func (r *Receiver) Send(ctx context.Context, e *outbox.Effect) (outbox.Receipt, 
 		return outbox.Receipt{}, err
 	}
 	req.Header.Set("Idempotency-Key", e.Key)
-	resp, err := r.Client().Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return outbox.Receipt{}, &outbox.Failure{Contacts: 1, Err: err}
 	}
@@ -119,8 +126,17 @@ func (r *Receiver) Send(ctx context.Context, e *outbox.Effect) (outbox.Receipt, 
 }
 
 // A hasty queue does not wait between attempts; how long to wait is decided in
-// outbox.Judge, and shown there.
+// outbox.Judge, and shown there. Its leases are short, so that what a killed
+// sender had in hand comes back while somebody looks.
 type hasty struct{ *store.Store }
+
+func (h hasty) TakeEffects(ctx context.Context, n int, urgent bool, now, _ time.Time) ([]outbox.Effect, error) {
+	return h.Store.TakeEffects(ctx, n, urgent, now, now.Add(hastyLease))
+}
+
+// hastyLease is far longer than patience, so that two never have the same in hand
+// on a machine with much to do.
+const hastyLease = 3 * time.Second
 
 func (h hasty) EffectFailed(ctx context.Context, e *outbox.Effect, v outbox.Verdict, reason string, now time.Time) error {
 	v.Due, v.Unreached, v.Dead = now, false, false
@@ -215,7 +231,7 @@ func (o *Outside) Check(t testing.TB) {
 		for _, e := range p.Items {
 			known++
 			// The desk may decide once more while everything ends.
-			if e.State == outbox.Sent && (r.done[e.Key] != 1 || r.asked[e.Key] != e.Attempts) {
+			if e.State == outbox.Sent && (r.done[e.Key] != 1 || r.asked[e.Key] > e.Attempts) {
 				t.Errorf("effect %s was taken %d times; the receiver was asked %d times and did it %d times", e.Key, e.Attempts, r.asked[e.Key], r.done[e.Key])
 			}
 			if e.State == outbox.Dead {
