@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/outbox"
 	"github.com/facilityd/facilityd/ticketing/roster"
@@ -134,7 +135,7 @@ func BenchmarkP1InAStorm(b *testing.B) {
 				}
 			}
 		})
-		start, made := time.Now(), 0
+		start, made, urgent := time.Now(), 0, 0
 		for made < episodes {
 			size := min(episodes, int(time.Since(start).Seconds()*episodes/seconds)) - made
 			if size == 0 {
@@ -145,7 +146,10 @@ func BenchmarkP1InAStorm(b *testing.B) {
 			now := time.Now()
 			mu.Lock()
 			for i := range steps {
-				began[ticketing.OrderID(steps[i].Episode)] = now
+				if steps[i].Severity == rules.Critical {
+					began[ticketing.OrderID(steps[i].Episode)] = now
+					urgent++
+				}
 			}
 			mu.Unlock()
 			if err := s.ApplyTransitions(b.Context(), "demo", 1, uint64(made+size), now, steps); err != nil {
@@ -153,12 +157,13 @@ func BenchmarkP1InAStorm(b *testing.B) {
 			}
 			made += size
 		}
-		time.Sleep(5 * time.Second)
+		for told := 0; told < urgent; time.Sleep(10 * time.Millisecond) {
+			mu.Lock()
+			told = len(delays)
+			mu.Unlock()
+		}
 		cancel()
 		wg.Wait()
-		if len(delays) == 0 {
-			b.Fatal("no P1 was told")
-		}
 		slices.Sort(delays)
 		b.ReportMetric(delays[len(delays)/2].Seconds(), "p50-s")
 		b.ReportMetric(delays[len(delays)*99/100].Seconds(), "p99-s")
