@@ -81,7 +81,8 @@ func checkCommand() *cobra.Command {
 		Short: "Check everything that run would load, without running",
 		Long: `Reads settings, site files, profiles and rules and checks them together. Every
 finding names file, line and column, what was found, and what would be right.
-Tasks are facts about assets that a rule waits for; they are not errors.
+Tasks are facts about assets that a rule waits for; they are not errors. Rules that
+cannot mean what they say (facilityd rules check) are warnings here.
 
 The exit status is 0 when run would start.
 
@@ -99,6 +100,13 @@ it is shipped keeps 1,000.`,
 			_ = list.Print(cmd.OutOrStdout())
 			if list.HasErrors() {
 				return exitError{}
+			}
+			if len(bundles) > 0 {
+				found := daemon.CheckRules(&e.Settings, bundles[0]) // sites share rules and profiles
+				for i := range found {
+					found[i].Level = diag.Warning // run starts all the same
+				}
+				_ = found.Print(cmd.OutOrStdout())
 			}
 			if probe {
 				var sites []string

@@ -39,6 +39,7 @@ func (b *Board) routes() http.Handler {
 	inner.HandleFunc("POST /windows/{id}/end", b.endWindowForm)
 	inner.HandleFunc("GET /episodes", b.episodesPage)
 	inner.HandleFunc("GET /figures", b.figuresPage)
+	inner.HandleFunc("GET /on-call", b.onCallPage)
 	inner.HandleFunc("GET /accounting", b.accountingPage)
 	inner.HandleFunc("GET /status", b.statusPage)
 	inner.HandleFunc("GET /messages", b.messagesPage)

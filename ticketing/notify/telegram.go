@@ -77,7 +77,7 @@ func readTelegram(a *answer, m *Message) (string, error) {
 	case m.Replaces != "" && (said("message to edit not found") || said("message can't be edited")):
 		return "", errGone
 	case a.status == http.StatusTooManyRequests:
-		return "", a.refused(true, min(time.Duration(r.Parameters.RetryAfter)*time.Second, longestRest), r.Description)
+		return "", a.refused(true, rest(r.Parameters.RetryAfter), r.Description)
 	case a.status/100 == 2:
 		return "", a.refused(true, 0, "the answer is not Telegram's")
 	case a.status/100 == 4 && r.Description != "":
