@@ -73,6 +73,8 @@ type Embedded struct {
 // Journal is where everything that was received is kept.
 type Journal struct {
 	Sync    string   `yaml:"sync" doc:"always: acknowledged means on disk; interval: a power cut may lose the last seconds"`
+	// MaxAge: an engine that is rebuilt from the journal should know what the shipped
+	// rules look back on, which is 31 days at most.
 	MaxAge  Duration `yaml:"max_age"`
 	MaxSize Size     `yaml:"max_size"`
 	Reserve Size     `yaml:"reserve" doc:"intake stops when less disk is free"`
@@ -113,7 +115,7 @@ func DefaultSettings() Settings {
 		Broker:   DefaultBroker(),
 		Embedded: Embedded{Listen: "127.0.0.1:1883"},
 		Journal: Journal{
-			Sync: "always", MaxAge: Duration(30 * 24 * time.Hour), MaxSize: 20 << 30, Reserve: 1 << 30,
+			Sync: "always", MaxAge: Duration(35 * 24 * time.Hour), MaxSize: 20 << 30, Reserve: 1 << 30,
 		},
 		InfluxDB: InfluxDB{Bucket: "facilityd"},
 		Profiles: Folder{Shipped: true},

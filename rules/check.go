@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
@@ -14,33 +15,75 @@ import (
 type CheckOptions struct {
 	// Roles are those that the profiles in use can give; nil does not check.
 	Roles []string
+	// Kept is how much of the past the journal keeps; 0 is all of it.
+	Kept time.Duration
 }
 
-// Check looks for rules that load and cannot mean what they say: a threshold
-// that is never true, a clear condition that holds together with it or never,
-// severities the wrong way round, a role that no profile gives.
+// Check looks for rules that load and cannot mean what they say: a condition that
+// is never true, a clear condition that holds together with the start or never,
+// severities the wrong way round, a role that no profile gives, a window over more
+// of the past than is kept.
 //
 // It tries the conditions out: just below, at and just above every value that a
-// role is compared with, in all combinations.
+// role is compared with, in all combinations. What a function makes of the past may
+// be anything, on its own.
 func (s *Set) Check(opts CheckOptions) diag.List {
 	var list diag.List
 	for _, r := range s.Rules {
-		report := func(level diag.Level, hint, format string, args ...any) {
-			list.Add(diag.Diagnostic{File: r.File, Line: r.Line, Column: 1, Level: level,
+		place := func(line, column int, level diag.Level, hint, format string, args ...any) {
+			list.Add(diag.Diagnostic{File: r.File, Line: line, Column: column, Level: level,
 				Message: "rule " + r.ID + ": " + fmt.Sprintf(format, args...), Hint: hint})
 		}
-		if opts.Roles != nil {
-			for _, name := range r.Needed() {
-				if name != devices.AvailabilityPoint && !slices.Contains(opts.Roles, name) {
-					report(diag.Warning, diag.DidYouMean(name, opts.Roles), "no profile gives the role %s, the rule can never start", name)
-				}
+		for _, name := range r.Needed() {
+			if r.Enabled && opts.Roles != nil && name != devices.AvailabilityPoint && !slices.Contains(opts.Roles, name) {
+				u := r.roles[slices.IndexFunc(r.roles, func(u roleUse) bool { return u.role.Name == name })]
+				place(u.line, u.column, diag.Warning, diag.DidYouMean(name, opts.Roles), "no profile gives the role %s, the rule can never start", name)
 			}
 		}
-		if !r.stateful && !r.clock {
-			tryOut(r, r.limitValues(), report)
+		if past := r.Lookback(); r.Enabled && opts.Kept > 0 && past > opts.Kept {
+			t := &r.Thresholds[0].When
+			place(t.Line, t.Column, diag.Warning, "raise journal.max_age, or take a shorter window",
+				"it rests on the last %s, the journal keeps %s: after a rebuild from the journal it does not know enough for the time between", inWords(past), inWords(opts.Kept))
+		}
+		tryOut(r, r.limitValues(), func(at *Condition, level diag.Level, hint, format string, args ...any) {
+			place(at.Line, at.Column, level, hint, format, args...)
+		})
+	}
+	for _, m := range s.Mutes {
+		m.check(opts, &list)
+	}
+	list.Sort()
+	return list
+}
+
+// check tells when a mute can never mute anything.
+func (m *Mute) check(opts CheckOptions, list *diag.List) {
+	r := &Rule{ID: m.ID, Classes: m.Classes}
+	var said diag.List // when it was loaded
+	cond, ok := m.rd.condition(&compiler{rule: r, diags: &said, filename: m.File}, m.node)
+	if !ok {
+		return
+	}
+	r.OnlyWhile, r.own = &cond, len(r.roles)
+	report := func(level diag.Level, hint, format string, args ...any) {
+		list.Add(diag.Diagnostic{File: m.File, Line: cond.Line, Column: cond.Column, Level: level, Message: "mute " + m.ID + ": " + fmt.Sprintf(format, args...), Hint: hint})
+	}
+	for k, u := range r.roles {
+		if opts.Roles != nil && cond.requires&(1<<k) != 0 && u.role.Name != devices.AvailabilityPoint && !slices.Contains(opts.Roles, u.role.Name) {
+			report(diag.Warning, diag.DidYouMean(u.role.Name, opts.Roles), "no profile gives the role %s, it can never mute anything", u.role.Name)
 		}
 	}
-	return list
+	if all := trials(trialOf(r), nil); all != nil && always(all, func(o outcome) bool { return o.gate != True }) {
+		report(diag.Error, "", "it can never mute anything: %s is never true", cond.Text)
+	}
+}
+
+// inWords writes a long duration in days or hours.
+func inWords(d time.Duration) string {
+	if day := 24 * time.Hour; d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "0m")
 }
 
 // maxTrials bounds the combinations that are tried for one rule.
@@ -52,10 +95,19 @@ type outcome struct {
 	when, clear []Truth
 }
 
-// tryOut reports what cannot be with the given values of the rule's limits.
-func tryOut(r *Rule, limits []float64, report func(level diag.Level, hint, format string, args ...any)) {
-	trials := trials(r, limits)
+// tryOut reports what cannot be with the given values of the rule's limits, and at
+// which condition.
+func tryOut(r *Rule, limits []float64, report func(at *Condition, level diag.Level, hint, format string, args ...any)) {
+	free := trialOf(r)
+	if free == nil {
+		return
+	}
+	trials := trials(free, limits)
 	if trials == nil {
+		return
+	}
+	if r.OnlyWhile != nil && always(trials, func(o outcome) bool { return o.gate != True }) {
+		report(r.OnlyWhile, diag.Error, "", "it never looks: only_while %s is never true", r.OnlyWhile.Text)
 		return
 	}
 	for k := range r.Thresholds {
@@ -66,19 +118,23 @@ func tryOut(r *Rule, limits []float64, report func(level diag.Level, hint, forma
 			clears = clears || o.clear[k] == True
 			both = both || o.when[k] == True && o.clear[k] == True && o.gate == True
 		}
+		end := t.Clear
+		if end == nil {
+			end = &t.When
+		}
 		switch {
 		case !fires:
-			report(diag.Error, "", "%s can never start: %s is never true", t.Severity, t.When.Text)
+			report(&t.When, diag.Error, "", "%s can never start: %s is never true", t.Severity, t.When.Text)
 		case !clears && !r.FaultClass.ByHand:
-			report(diag.Error, "", "%s can never end: %s is never true", t.Severity, clearText(t))
-		case both && !r.FaultClass.ByHand:
-			report(diag.Error, "leave a gap between the two", "%s would end while it starts: %s and %s hold together", t.Severity, t.When.Text, clearText(t))
+			report(end, diag.Error, "", "%s can never end: %s is never true", t.Severity, clearText(t))
+		case both && !r.FaultClass.ByHand && free.independent(k):
+			report(end, diag.Error, "leave a gap between the two", "%s would end while it starts: %s and %s hold together", t.Severity, t.When.Text, clearText(t))
 		}
 		if k+1 < len(r.Thresholds) {
 			lower := &r.Thresholds[k+1]
 			if always(trials, func(o outcome) bool { return o.when[k+1] != True || o.when[k] == True }) &&
 				!always(trials, func(o outcome) bool { return o.when[k] != True || o.when[k+1] == True }) {
-				report(diag.Error, "exchange their values", "the severities are the wrong way round: whenever %s holds, %s does", lower.Severity, t.Severity)
+				report(&lower.When, diag.Error, "exchange their values", "the severities are the wrong way round: whenever %s holds, %s does", lower.Severity, t.Severity)
 			}
 		}
 	}
@@ -106,7 +162,9 @@ func trials(r *Rule, limits []float64) []outcome {
 	total := max(1, len(facts))
 	for k := range r.roles {
 		i.bind[k] = int32(k)
-		values[k] = trialValues(ctx, &r.roles[k])
+		if values[k] = []trialValue{{bad: true}}; r.roles[k].refs > 0 {
+			values[k] = trialValues(ctx, &r.roles[k])
+		}
 		if total *= len(values[k]); total > maxTrials {
 			return nil
 		}
@@ -203,7 +261,9 @@ func trialValues(ctx *evalContext, u *roleUse) []trialValue {
 	at = slices.Compact(at)
 	out := []trialValue{{bad: true}}
 	for _, v := range at {
-		out = append(out, trialValue{number: v})
+		if u.most == 0 && u.least == 0 || v >= u.least && v <= u.most {
+			out = append(out, trialValue{number: v})
+		}
 	}
 	return out
 }

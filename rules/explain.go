@@ -227,13 +227,13 @@ func (e *Engine) beside(i *instance) (*instance, evalContext) {
 	c := *i
 	a := *i.asset
 	a.classes = slices.Clone(a.classes)
-	c.asset, c.slots = &a, e.slotsBeside(i)
+	c.asset, c.slots = &a, e.slotsOf(i)
 	if i.kin != nil {
-		c.kin = &kin{}
-		for _, p := range i.kin.peers {
-			o := *p.inst
-			o.slots = e.slotsBeside(p.inst)
-			c.kin.peers = append(c.kin.peers, peer{p.use, &o})
+		c.kin = &kin{peers: slices.Clone(i.kin.peers)}
+		for k := range c.kin.peers {
+			p := *c.kin.peers[k].inst
+			p.slots = e.slotsOf(&p)
+			c.kin.peers[k].inst = &p
 		}
 	}
 	t := max(i.t, e.instanceTime(i))
@@ -253,6 +253,21 @@ func (e *Engine) slotsBeside(i *instance) []slot {
 		}
 	}
 	return list
+}
+
+// slotsOf copies what an instance remembers.
+func (e *Engine) slotsOf(i *instance) []slot {
+	out := slices.Clone(i.slots)
+	for k := range out {
+		s := &out[k]
+		s.cells, s.small, s.serial = slices.Clone(s.cells), slices.Clone(s.small), 0
+		if s.watch != nil {
+			var w writer
+			s.watch.append(&w)
+			s.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
+		}
+	}
+	return out
 }
 
 func (e *Engine) explain(i *instance) Explanation {

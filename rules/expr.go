@@ -31,6 +31,11 @@ type roleUse struct {
 	// anchor roles stand in a threshold's `when`: where one has a point, the
 	// rule applies.
 	anchor bool
+	// line and column are where the rule first names it.
+	line, column int
+	// made stands for a call, in a trial; least and most bound what it can say.
+	made        bool
+	least, most float64
 	// cuts are the values that the role is compared with. As long as a reading
 	// stays between two of them no comparison changes. Where the role is used in
 	// another way too (refs > told), any change of its value matters.
@@ -88,6 +93,7 @@ type compiler struct {
 	clearing, negated bool
 	within            *relation // the expression at hand is asked of related assets
 	names             names     // limits and facts in the expression at hand
+	trial             bool      // see trialOf
 }
 
 func (c *compiler) errorf(loc file.Location, hint, format string, args ...any) {
@@ -249,6 +255,9 @@ func (c *compiler) roleOperand(role *devices.Role, loc file.Location) operand {
 	slot := c.rule.roleSlot(role)
 	c.uses[slot] = true
 	c.rule.roles[slot].refs++
+	if u := &c.rule.roles[slot]; u.line == 0 {
+		u.line, u.column = c.pos(loc)
+	}
 	if c.anchor {
 		c.rule.roles[slot].anchor = true
 	}

@@ -86,7 +86,11 @@ func (c *compiler) call(name string, args []ast.Node, loc file.Location) operand
 	// What a function looks at is a condition for itself.
 	clearing, negated := c.clearing, c.negated
 	c.clearing, c.negated = false, false
-	op := f.compile(c, name, args, loc)
+	compile := f.compile
+	if c.trial {
+		compile = tried(f)
+	}
+	op := compile(c, name, args, loc)
 	c.clearing, c.negated = clearing, negated
 	return op
 }
@@ -131,8 +135,16 @@ func (c *compiler) durationArg(name string, n ast.Node) (time.Duration, bool) {
 			return d, true
 		}
 	}
-	c.usage(name, op.loc, "%s is not a duration", op.what)
+	c.notDuration(name, op)
 	return 0, false
+}
+
+func (c *compiler) notDuration(name string, op operand) {
+	if op.lit != nil && durationUnits[op.lit.unit] != 0 && op.lit.value > 0 {
+		c.usage(name, op.loc, "%s is longer than the two years that are kept", op.what)
+		return
+	}
+	c.usage(name, op.loc, "%s is not a duration", op.what)
 }
 
 // spanArg reads an argument that is a duration, or a number of seconds that
@@ -152,7 +164,7 @@ func (c *compiler) spanArg(name string, n ast.Node) (func(*evalContext) int64, b
 			return func(*evalContext) int64 { return int64(d) }, true
 		}
 	}
-	c.usage(name, op.loc, "%s is not a duration", op.what)
+	c.notDuration(name, op)
 	return nil, false
 }
 
@@ -303,7 +315,8 @@ func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func(
 		if !known {
 			return 0, false
 		}
-		v := f(vals[:len(parts)])
+		// Handed on, the values of this call would have to live on the heap.
+		v := f(ctx.folded[:copy(ctx.folded[:], vals[:len(parts)])])
 		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	}
 	return res

@@ -94,16 +94,13 @@ func WithUnit(v float64, unit string) string { return formatNumber(v) + unitSuff
 // layers, the site's first: a threshold that can never start, or would end while
 // it starts. The findings have no place; the one who set the limits knows it.
 func (r *Rule) TryLimits(layers ...devices.Limits) diag.List {
-	if r.stateful || r.clock {
-		return nil
-	}
 	var list diag.List
 	var values []float64
 	var said []string
 	for _, l := range r.limitsOn(layers...) {
 		values, said = append(values, l.Value), append(said, l.Name+" = "+WithUnit(l.Value, l.Unit))
 	}
-	tryOut(r, values, func(level diag.Level, hint, format string, args ...any) {
+	tryOut(r, values, func(_ *Condition, level diag.Level, hint, format string, args ...any) {
 		list.Add(diag.Diagnostic{Level: level, Hint: hint,
 			Message: "rule " + r.ID + " with " + strings.Join(said, ", ") + ": " + fmt.Sprintf(format, args...)})
 	})

@@ -137,6 +137,35 @@ func TestReplacedCounterInventsNoConsumption(t *testing.T) {
 	}
 }
 
+// What others had counted of an asset goes on over a new device too: a sub-meter is
+// replaced, and the sum over a building still knows the days before.
+func TestReplacedSubMeterKeepsItsShareOfASum(t *testing.T) {
+	b := newBench(t, rule("sum", "meter", "energy.anomaly", "severity: low\nwhen: delta(energy, 20h) - sum(children, delta(energy, 20h)) > 1 kWh"))
+	b.site.Assets = []devices.Asset{{ID: "main", Class: "meter"}, {ID: "sub", Class: "meter", Parent: "main"}}
+	b.eng = NewEngine(b.set, b.site, b.reg)
+	say := func(id, asset string, h int, v float64) {
+		d := b.reg.Add(devices.Device{ID: id, Class: "meter", Asset: asset, Interval: int64(time.Hour)})
+		p := b.reg.AddPoint(d, devices.Point{Name: "energy", Role: "energy", Unit: "kWh", Kind: devices.Counter})
+		b.apply(devices.Record{Kind: devices.Messages, Connection: "c", Time: at(time.Duration(h) * time.Hour)},
+			devices.Reading{Point: p, Time: at(time.Duration(h) * time.Hour), Value: v})
+	}
+	for h := range 30 {
+		say("m", "main", h, 100+3*float64(h))
+		if h < 25 {
+			say("old", "sub", h, 50+3*float64(h))
+			continue
+		}
+		if h == 25 {
+			b.fact(24*time.Hour+30*time.Minute, devices.Fact{ID: "1", Kind: devices.FactReplaced, Asset: "sub", Device: "young", Replaces: "old", By: "li"})
+		}
+		say("young", "sub", h, 7000+3*float64(h))
+	}
+	x := b.explain("main", "sum")
+	if v := x.Thresholds[0].Value; v == Unknown {
+		t.Errorf("the difference is %v: %+v", v, x.Thresholds[0].Parts)
+	}
+}
+
 func TestServiceIsDueAgainAfterDone(t *testing.T) {
 	b := newBench(t, rule("due", "gate", "barrier.mechanism", "severity: low\nwhen: since_done() > 30 d or delta(cycle_count, 30d) > 1000"))
 	d := b.device("g", "gate", time.Hour, "cycle_count")

@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -58,13 +57,13 @@ Where the readings come from:
   --csv      a table with the columns time, device, point, value and perhaps
              quality, one value a row; the site file says what the devices are. A
              point called like a role is that role, else the device's profile says
-             what it is. Values are in the unit of the role (facilityd profile roles
+             what it is. Values are in the unit of the role (facilityd profile list --roles
              lists them). An approximation, as above.
 
 What lies before --from is not reported; rules learn from it as long as their
 longest window is. Where the past is too short for a rule, the report says so.`,
 		Example: `  facilityd backtest --rules bearing.yaml --csv march.csv --site estate.yaml
-  facilityd backtest --enable pump-dry-run --journal --config facilityd.yaml --from 2026-03-01 --html report.html
+  facilityd backtest --enable current-unbalance --journal --config facilityd.yaml --from 2026-03-01 --html report.html
   facilityd backtest --rules rules --influx --config facilityd.yaml --from 2026-01-01 --to 2026-04-01 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBacktest(cmd, &o) },
@@ -95,8 +94,9 @@ func runBacktest(cmd *cobra.Command, o *backtestFlags) error {
 	if o.lang == "" {
 		o.lang = e.Language
 	}
-	if !slices.Contains(messages.Languages, o.lang) {
-		return fmt.Errorf("--lang %s: use one of %v", o.lang, messages.Languages)
+	printer, err := printerFor(o.lang)
+	if err != nil {
+		return err
 	}
 	if len(o.rules) > 0 {
 		if o.trial, err = ruleFiles(o.rules); err != nil {
@@ -137,7 +137,7 @@ func runBacktest(cmd *cobra.Command, o *backtestFlags) error {
 	if err != nil {
 		return err
 	}
-	return writeReport(cmd, report, o)
+	return writeReport(cmd, report, o, printer)
 }
 
 // siteOf loads the configuration of the site that a command is about: of a site
@@ -182,6 +182,17 @@ func siteTime(flag, text string, site *devices.Site) (time.Time, error) {
 
 func fromJournal(cmd *cobra.Command, e *configs.Effective, b *configs.Bundle, o *backtestFlags) (*backtest.Report, error) {
 	q := daemon.BacktestRequest{Site: b.Site.ID, Rules: o.trial, Enable: o.enable, From: o.fromTime, To: o.toTime}
+	return askOrOpen(cmd, e, func(progress func(done, of uint64)) (*backtest.Report, error) {
+		return daemon.AskBacktest(cmd.Context(), e.Data, q, progress)
+	}, func(past *daemon.Past, progress func(done, of uint64)) (*backtest.Report, error) {
+		report, _, err := past.Backtest(cmd.Context(), b, q, progress)
+		return report, err
+	})
+}
+
+// askOrOpen has the running daemon look into its journal or, when none runs,
+// opens the journal itself; a bar shows how far it is.
+func askOrOpen[T any](cmd *cobra.Command, e *configs.Effective, ask func(func(done, of uint64)) (*T, error), open func(*daemon.Past, func(done, of uint64)) (*T, error)) (answer *T, err error) {
 	var bar *progressbar.ProgressBar
 	progress := func(done, of uint64) {
 		if bar == nil {
@@ -189,25 +200,21 @@ func fromJournal(cmd *cobra.Command, e *configs.Effective, b *configs.Bundle, o 
 		}
 		_ = bar.Set64(int64(done))
 	}
-	report, err := daemon.AskBacktest(cmd.Context(), e.Data, q, progress)
-	if errors.Is(err, daemon.ErrNotRunning) {
-		report, err = ownJournal(cmd, e, b, q, progress)
+	defer func() {
+		if bar != nil {
+			_ = bar.Exit()
+		}
+	}()
+	answer, err = ask(progress)
+	if !errors.Is(err, daemon.ErrNotRunning) {
+		return answer, err
 	}
-	if bar != nil {
-		_ = bar.Exit()
-	}
-	return report, err
-}
-
-// ownJournal reads the journal of a daemon that does not run.
-func ownJournal(cmd *cobra.Command, e *configs.Effective, b *configs.Bundle, q daemon.BacktestRequest, progress func(done, of uint64)) (report *backtest.Report, err error) {
 	past, closePast, err := daemon.OpenPast(&e.Settings, daemon.NewLogger(cmd.ErrOrStderr(), configs.Log{Format: e.Log.Format, Level: "warn"}))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closePast()) }()
-	report, _, err = past.Backtest(cmd.Context(), b, q, progress)
-	return report, err
+	return open(past, progress)
 }
 
 // recorded prepares a backtest of readings that are not a journal's.
@@ -335,12 +342,7 @@ func (i interrupted) Read(p []byte) (int, error) {
 	return i.r.Read(p)
 }
 
-func writeReport(cmd *cobra.Command, r *backtest.Report, o *backtestFlags) error {
-	catalogue, err := messages.Load()
-	if err != nil {
-		return err
-	}
-	p := catalogue.Printer(o.lang)
+func writeReport(cmd *cobra.Command, r *backtest.Report, o *backtestFlags, p *messages.Printer) error {
 	if o.html != "" {
 		f, err := os.Create(o.html)
 		if err != nil {

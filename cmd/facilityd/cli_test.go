@@ -86,23 +86,18 @@ func TestExamplesCanBeTyped(t *testing.T) {
 			if !ok || !strings.HasPrefix(line, "  ") {
 				continue
 			}
-			typed, _, _ = strings.Cut(typed, "   ") // what it does stands behind
-			typed, _, _ = strings.Cut(typed, " > ")
-			typed = quoted.ReplaceAllStringFunc(typed, func(q string) string { return strings.ReplaceAll(q, " ", "-") })
-			named, args, err := rootCommand().Find(strings.Fields(typed))
-			if err == nil {
-				err = named.ParseFlags(args)
-			}
-			if err == nil {
-				err = named.ValidateArgs(named.Flags().Args())
-			}
-			if err != nil || !named.HasParent() {
+			if err := canBeTyped(typed); err != nil {
 				t.Errorf("%s teaches %q: %v", cmd.CommandPath(), typed, err)
 			}
 			parsed++
 		}
 	}
 	walk(rootCommand())
+	page, err := os.ReadFile("../../rules/backtest/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(&cobra.Command{Use: "the page on backtests", Short: "page", Long: strings.ReplaceAll(string(page), "\nfacilityd ", "\n  facilityd ")})
 	if parsed < 12 {
 		t.Errorf("only %d examples were found", parsed)
 	}
@@ -115,6 +110,44 @@ func TestEveryCommandOfAnOrderIsASubcommand(t *testing.T) {
 		name := strings.ReplaceAll(string(v), "_", "-")
 		if sub, _, err := order.Find([]string{name}); err != nil || sub.Name() != name || sub.Example == "" {
 			t.Errorf("facilityd order %s: %v", name, err)
+		}
+	}
+}
+
+// canBeTyped parses what stands behind "facilityd": the command and its flags exist.
+func canBeTyped(line string) error {
+	line, _, _ = strings.Cut(line, "   ") // what it does stands behind
+	line, _, _ = strings.Cut(line, " > ")
+	line = quoted.ReplaceAllStringFunc(line, func(q string) string { return strings.ReplaceAll(q, " ", "-") })
+	cmd, args, err := rootCommand().Find(strings.Fields(line))
+	if err == nil {
+		err = cmd.ParseFlags(args)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	if err == nil && !cmd.HasParent() {
+		err = errors.New("there is no such command")
+	}
+	return err
+}
+
+func TestCommandsOfThePeopleGuideCanBeTyped(t *testing.T) {
+	text, err := os.ReadFile("../../configs/people/GUIDE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile("(?m)^facilityd (.*)$|`facilityd ([^`]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(lines) < 6 {
+		t.Errorf("only %d commands were found", len(lines))
+	}
+	for _, m := range lines {
+		line := m[1] + m[2]
+		if line == "person add" { // named without its argument
+			continue
+		}
+		if err := canBeTyped(line); err != nil {
+			t.Errorf("the guide teaches %q: %v", line, err)
 		}
 	}
 }

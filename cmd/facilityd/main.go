@@ -52,9 +52,9 @@ Start here:
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), configCommand(), reloadCommand(),
 		backupCommand(), restoreCommand(), healthCommand(), simulateCommand(), replayCommand(),
-		profileCommand(), adoptCommand(), assetCommand(), explainCommand(), windowCommand(),
-		personCommand(), rotaCommand(), notifyCommand(), orderCommand(), reportCommand(),
-		detectCommand(), rulesCommand(), backtestCommand(), versionCommand(),
+		profileCommand(), adoptCommand(), assetCommand(), explainCommand(), windowCommand(), personCommand(), orderCommand(),
+		reportCommand(), detectCommand(), rulesCommand(), backtestCommand(), redecodeCommand(), rotaCommand(), notifyCommand(),
+		outboxCommand(), versionCommand(),
 	)
 	teach(root)
 	return root

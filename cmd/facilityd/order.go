@@ -70,6 +70,7 @@ func orderListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List open orders, the most urgent first",
+		Long:  "Lists open orders, the most urgent first. Times are those of each order's site.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sort := ticketing.ByUrgency
@@ -77,7 +78,7 @@ func orderListCommand() *cobra.Command {
 				sort = ticketing.ByNewest
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ORDER\tTIER\tSTATE\tASSET\tFAULT\tSINCE\tWITH")
+			fmt.Fprintln(w, "ORDER\tTIER\tSTATE\tASSET\tFAULT\tSINCE\tDUE\tWITH")
 			for cursor := ""; ; {
 				var page board.List[board.WorkOrder]
 				q := url.Values{"sort": {string(sort)}, "limit": {"500"}, "cursor": {cursor}}
@@ -88,7 +89,7 @@ func orderListCommand() *cobra.Command {
 					return err
 				}
 				for _, o := range page.Items {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Number, o.Tier, o.State, o.Asset, o.FaultClass, o.Onset.Local().Format("2006-01-02 15:04"), o.Assignee)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Number, o.Tier, o.State, o.Asset, o.FaultClass, o.Onset.Format("2006-01-02 15:04"), dueText(o.Next), o.Assignee)
 				}
 				if cursor = page.Next; cursor == "" {
 					return w.Flush()
@@ -98,6 +99,34 @@ func orderListCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "closed and cancelled ones too, the newest first")
 	return cmd
+}
+
+// dueText is what is due next, at the time of the order's site.
+func dueText(c *board.Clock) string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.Paused:
+		return c.Target + " paused"
+	case c.Missed:
+		return c.Target + " OVERDUE since " + c.Due.Format("01-02 15:04")
+	case c.Due.IsZero(): // the calendar never works that long
+		return c.Target
+	}
+	return c.Target + " by " + c.Due.Format("01-02 15:04")
+}
+
+// spentText is how much of its time a clock has used.
+func spentText(c *board.Clock) string {
+	return lengthText(c.Spent) + " of " + lengthText(c.Allowed)
+}
+
+// warningText is what a warning in the log is of; "" for every other entry.
+func warningText(target string, level int) string {
+	if level == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s, %d %% of the time", target, level)
 }
 
 func orderShowCommand() *cobra.Command {
@@ -122,12 +151,21 @@ func orderShowCommand() *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			for i := range o.Clocks {
+				c := &o.Clocks[i]
+				if !c.Met.IsZero() {
+					fmt.Fprintf(w, "%s\tmet %s, due %s\t%s\n", c.Target, c.Met.Format("2006-01-02 15:04"), c.Due.Format("2006-01-02 15:04"), spentText(c))
+				} else {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", c.Target, strings.TrimPrefix(dueText(c), c.Target+" "), spentText(c))
+				}
+			}
+			fmt.Fprintln(w)
 			for _, e := range o.Log {
 				by := e.By
 				if by == "" {
 					by = "facilityd"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Kind, by, strings.Join(strings.Fields(e.Asset+" "+e.FaultClass+" "+e.Reason+" "+e.Text), " "))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.At.In(o.Opened.Location()).Format("2006-01-02 15:04:05"), e.Kind, by, strings.Join(strings.Fields(e.Asset+" "+e.FaultClass+" "+e.Reason+" "+warningText(e.Target, e.Level)+" "+e.Text), " "))
 			}
 			return w.Flush()
 		},

@@ -106,14 +106,16 @@ func shareText(s ticketing.Share) string {
 	return fmt.Sprintf("%.0f %% (%d of %d)", 100*ratio, s.Part, s.Whole)
 }
 
+// lengthText is a length of time to the minute.
+func lengthText(seconds float64) string {
+	return strings.TrimSuffix(time.Duration(seconds*float64(time.Second)).Round(time.Minute).String(), "0s")
+}
+
 func spreadText(s ticketing.Spread) string {
 	if s.Count == 0 {
 		return "-"
 	}
-	said := func(seconds float64) string {
-		return strings.TrimSuffix(time.Duration(seconds*float64(time.Second)).Round(time.Minute).String(), "0s")
-	}
-	return said(s.Median) + " / " + said(s.P90)
+	return lengthText(s.Median) + " / " + lengthText(s.P90)
 }
 
 // reportRows lays figures out one by one: of what, which, figure, value.

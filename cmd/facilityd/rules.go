@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
 	"github.com/facilityd/facilityd/configs/diag"
 	shipped "github.com/facilityd/facilityd/configs/rules"
 	"github.com/facilityd/facilityd/rules"
@@ -31,31 +32,67 @@ func rulesCommand() *cobra.Command {
 }
 
 func rulesCheckCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check [FILE|DIR…]",
 		Short: "Look for rules that cannot mean what they say",
-		Long: `Loads rule files and tries their conditions out: a threshold that is never true,
-a clear condition that holds together with it or never, severities the wrong way
-round. Without arguments the shipped rules are checked.`,
+		Long: `Loads rule files and tries their conditions out: a threshold that is never true, a
+clear condition that holds together with it or never, severities the wrong way round,
+units that do not fit, a role that no profile gives, a mute that never mutes. Every
+finding names file, line and column. Without arguments the shipped rules are checked,
+against the shipped profiles.
+
+With --config the rules and profiles of a daemon's settings are checked, and whether
+its journal keeps as much of the past as the rules look at.`,
+		Example: "  facilityd rules check my-rules/\n  facilityd rules check --config facilityd.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, list, err := readRules(args)
+			set, list, err := checkedRules(cmd, args)
 			if err != nil {
 				return err
-			}
-			if set != nil {
-				list = append(list, set.Check(rules.CheckOptions{})...)
-				list.Sort()
 			}
 			if err := list.Print(cmd.OutOrStdout()); err != nil {
 				return err
 			}
-			if list.HasErrors() {
+			if list.HasErrors() || set == nil {
 				return exitError{}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d rules, no errors\n", len(set.Rules))
+			fmt.Fprintf(cmd.OutOrStdout(), "%d rules, %d mutes, no errors\n", len(set.Rules), len(set.Mutes))
 			return nil
 		},
 	}
+	settingsFlags(cmd)
+	return cmd
+}
+
+// checkedRules loads and checks the rules that arguments or settings name; the set is
+// nil when they do not load.
+func checkedRules(cmd *cobra.Command, args []string) (*rules.Set, diag.List, error) {
+	if cmd.Flags().Changed("config") {
+		if len(args) > 0 {
+			return nil, nil, errors.New("give either files or --config: the settings name their own")
+		}
+		e, err := loadSettings(cmd)
+		if err != nil {
+			return nil, nil, err
+		}
+		bundles, list := daemon.Check(&e.Settings)
+		if len(bundles) == 0 || list.HasErrors() {
+			return nil, list, nil
+		}
+		list = append(list, daemon.CheckRules(&e.Settings, bundles[0])...) // sites share rules and profiles
+		list.Sort()
+		return bundles[0].Rules, list, nil
+	}
+	profiles, more, err := loadProfiles(cmd, "", true)
+	if err = errors.Join(err, more.Err()); err != nil {
+		return nil, nil, err
+	}
+	set, list, err := readRules(args)
+	if err != nil || set == nil {
+		return nil, list, err
+	}
+	list = append(list, set.Check(rules.CheckOptions{Roles: profiles.Roles()})...)
+	list.Sort()
+	return set, list, nil
 }
 
 func rulesTestCommand() *cobra.Command {

@@ -29,6 +29,8 @@ type lines struct {
 	times  []int64  // of the lines in buf
 	device *devices.Device
 	time   int64
+	// restate writes the quality of good readings too, over one that was not.
+	restate bool
 }
 
 // series is the start of a line: measurement and tags.
@@ -100,7 +102,7 @@ func (l *lines) fields(k *keys, r *devices.Reading) {
 		}
 		l.buf = appendString(append(l.buf, k.text...), r.Text)
 	}
-	if quality != devices.Good {
+	if quality != devices.Good || l.restate {
 		l.buf = append(l.buf, ',')
 		l.buf = appendString(append(l.buf, k.quality...), quality.String())
 	}

@@ -147,23 +147,23 @@ func (p *Pump) take(ctx context.Context) error {
 	p.seq = rec.Seq
 	from := len(p.batch)
 	p.batch = p.cfg.Decode(p.batch, rec)
-	p.separateEvents(p.batch[from:])
+	separateEvents(p.events, p.batch[from:])
 	return nil
 }
 
 // separateEvents moves equal times of one event point of one record apart by a
 // nanosecond each: two events are two, and one series holds one value per time.
-func (p *Pump) separateEvents(readings []devices.Reading) {
-	clear(p.events)
+func separateEvents(events map[*devices.Point]int64, readings []devices.Reading) {
+	clear(events)
 	for i := range readings {
 		r := &readings[i]
 		if r.Point.Kind != devices.Event {
 			continue
 		}
-		if last, ok := p.events[r.Point]; ok && r.Time <= last && last-r.Time < int64(time.Microsecond) {
+		if last, ok := events[r.Point]; ok && r.Time <= last && last-r.Time < int64(time.Microsecond) {
 			r.Time = last + 1
 		}
-		p.events[r.Point] = r.Time
+		events[r.Point] = r.Time
 	}
 }
 

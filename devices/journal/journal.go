@@ -52,7 +52,7 @@ type Config struct {
 	// MaxAge and MaxBytes bound the journal of each site. What is older than
 	// MaxAge goes as soon as every registered reader is behind it; beyond
 	// MaxBytes the oldest goes even unread, which is counted and logged.
-	// Default 30 days and 20 GB; negative means no bound.
+	// Default 35 days and 20 GB; negative means no bound.
 	MaxAge   time.Duration
 	MaxBytes int64
 	// Reserve is the free space on the disk of Dir below which nothing is
@@ -107,7 +107,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.TickInterval, time.Second)
 	set(&c.StartTimeout, 30*time.Second)
 	set(&c.RequestTimeout, 5*time.Second)
-	set(&c.MaxAge, 30*24*time.Hour)
+	set(&c.MaxAge, 35*24*time.Hour)
 	setInt(&c.FlushBytes, 256<<10)
 	setInt(&c.FlushMessages, 2048)
 	setInt(&c.QueueBytes, 64<<20)

@@ -88,6 +88,9 @@ func (c *compiler) part(s, over *PartSpec, rule *topicRule, root *plan) *part {
 			}
 		}
 		p.points = append(p.points, pt)
+		if pt.role != nil {
+			c.set.roles[pt.role.Name] = true
+		}
 		names.points = append(names.points, e.Key)
 	}
 	return p

@@ -40,6 +40,7 @@ type Set struct {
 	matcher  matcher
 	filters  []string
 	parts    int
+	roles    map[string]bool
 }
 
 // Load reads, checks and compiles profiles and runs the tests inside them.
@@ -47,7 +48,7 @@ type Set struct {
 // them is an error. A profile with a failing test does not load.
 func Load(files []Source, opts LoadOptions) (*Set, diag.List) {
 	var list diag.List
-	set := &Set{byID: make(map[string]*Profile)}
+	set := &Set{byID: make(map[string]*Profile), roles: make(map[string]bool)}
 	docs := readDocuments(files, &list)
 	for _, d := range docs {
 		if d.node == nil {
@@ -251,6 +252,9 @@ func (s *Set) finish() {
 // Filters returns the MQTT topic filters of all profiles, sorted, without those
 // that another one covers.
 func (s *Set) Filters() []string { return s.filters }
+
+// Roles returns the roles that points of the profiles have, sorted.
+func (s *Set) Roles() []string { return slices.Sorted(maps.Keys(s.roles)) }
 
 // Profiles returns the profiles by id. The slice is the set's own.
 func (s *Set) Profiles() []*Profile { return s.profiles }

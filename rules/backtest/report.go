@@ -14,12 +14,15 @@ type Options struct {
 	Site *devices.Site
 	// Source is where the readings came from: journal, csv or influxdb.
 	Source string
-	// From and To bound what is reported; before From the rules only learn.
+	// From and To bound what is reported; before From the rules only learn. From is
+	// not before the first reading.
 	From, To time.Time
 	// Warranty is how long after its end an order takes back a fault that returns.
 	Warranty time.Duration
 	// Coverage is what was there of each device.
 	Coverage *Coverage
+	// Redecoded: what differs is how the readings were decoded, not the rules.
+	Redecoded bool
 }
 
 // FromJournal is the only source that holds everything an engine can see.
@@ -53,6 +56,8 @@ type Report struct {
 	Approximate bool      `json:"approximate"`
 	DataFrom    time.Time `json:"data_from,omitzero"` // of the first reading
 	Readings    uint64    `json:"readings"`
+	// Redecoded: the trial is corrected profiles, and current those of the time.
+	Redecoded bool `json:"redecoded,omitempty"`
 
 	Trial   Sum  `json:"trial"`
 	Current *Sum `json:"current,omitempty"` // nil when nothing is compared
@@ -135,16 +140,19 @@ type Pair struct {
 
 // NewReport makes the report of a trial; current may be nil.
 func NewReport(trial Trial, current *Trial, o Options) *Report {
+	if c := o.Coverage; c != nil && o.From.Before(c.From()) {
+		o.From = c.From() // before it there was nothing to open orders for
+	}
 	r := &Report{
 		Site: o.Site.ID, TimeZone: o.zone().String(), From: o.From.In(o.zone()), To: o.To.In(o.zone()), Source: o.Source,
-		Approximate: o.Source != FromJournal, Readings: trial.Outcome.Readings,
+		Approximate: o.Source != FromJournal, Readings: trial.Outcome.Readings, Redecoded: o.Redecoded,
 	}
 	if o.Coverage != nil {
 		r.DataFrom = o.Coverage.From().In(o.zone())
 		r.Gaps = o.Coverage.gaps(o)
 	}
 	for _, t := range trial.Outcome.Tasks {
-		r.Tasks = append(r.Tasks, t.Message)
+		r.Tasks = append(r.Tasks, t.String())
 	}
 	all, attached := made(trial.Outcome, &o)
 	r.Orders = within(all, &o)

@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,51 +20,51 @@ const listed = 40
 func (r *Report) Text(w io.Writer, p *messages.Printer) error {
 	v := &view{Report: r, p: p}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n%s\n", p.Text("backtest.title"), v.Stretch(), v.Origin())
+	fmt.Fprintf(&b, "%s\n%s\n%s\n", v.T("title"), v.Stretch(), v.Origin())
 	if !r.DataFrom.IsZero() {
-		fmt.Fprintln(&b, p.Text("backtest.readings", int(r.Readings), v.Time(r.DataFrom)))
+		fmt.Fprintln(&b, v.T("readings", int(r.Readings), v.Time(r.DataFrom)))
 	}
 	b.WriteString("\n")
 	section := func(key string, rows [][]string) {
 		if len(rows) > 1 {
-			fmt.Fprintln(&b, p.Text(key))
-			align(&b, rows)
+			fmt.Fprintln(&b, v.T(key))
+			Align(&b, rows)
 			b.WriteString("\n")
 		}
 	}
-	align(&b, v.Sums())
+	Align(&b, v.Sums())
 	b.WriteString("\n")
-	section("backtest.by_severity", v.Severities())
-	section("backtest.by_week", v.WeekRows())
-	section("backtest.by_rule", v.RuleRows())
+	section("by_severity", v.Severities())
+	section("by_week", v.WeekRows())
+	section("by_rule", v.RuleRows())
 	for _, line := range v.Quiet() {
 		fmt.Fprintf(&b, "%s\n\n", line)
 	}
-	section("backtest.by_asset", v.AssetRows())
+	section("by_asset", v.AssetRows())
 	if d := r.Difference; d != nil {
-		fmt.Fprintf(&b, "%s\n", p.Text("backtest.difference"))
+		fmt.Fprintf(&b, "%s\n", v.T("difference"))
 		if v.Same() {
-			fmt.Fprintf(&b, "%s\n\n", p.Text("backtest.no_difference"))
+			fmt.Fprintf(&b, "%s\n\n", v.T("no_difference"))
 		} else {
-			v.list(&b, p.Text("backtest.only_trial", len(d.OnlyTrial)), d.OnlyTrial)
-			v.list(&b, p.Text("backtest.only_current", len(d.OnlyCurrent)), d.OnlyCurrent)
-			fmt.Fprintf(&b, "%s  %s\n\n", p.Text("backtest.both", len(d.Both)), p.Text("backtest.both_detail", d.Earlier, d.Later))
+			v.list(&b, v.T("only_trial", len(d.OnlyTrial)), d.OnlyTrial)
+			v.list(&b, v.T("only_current", len(d.OnlyCurrent)), d.OnlyCurrent)
+			fmt.Fprintf(&b, "%s  %s\n\n", v.T("both", len(d.Both)), v.T("both_detail", d.Earlier, d.Later))
 		}
 	} else {
-		v.list(&b, p.Text("backtest.list"), r.Orders)
+		v.list(&b, v.T("list"), r.Orders)
 	}
 	if len(r.Shadow) > 0 {
-		v.list(&b, p.Text("backtest.shadow_list")+"\n"+p.Text("backtest.shadow_note"), r.Shadow)
+		v.list(&b, v.T("shadow_list")+"\n"+v.T("shadow_note"), r.Shadow)
 	}
-	section("backtest.gaps", v.GapRows())
+	section("gaps", v.GapRows())
 	if len(r.Tasks) > 0 {
-		fmt.Fprintln(&b, p.Text("backtest.tasks"))
+		fmt.Fprintln(&b, v.T("tasks"))
 		for _, t := range v.FewTasks() {
 			fmt.Fprintf(&b, "  %s\n", t)
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintln(&b, p.Text("backtest.hours_note"))
+	fmt.Fprintln(&b, v.T("hours_note"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -71,16 +72,16 @@ func (r *Report) Text(w io.Writer, p *messages.Printer) error {
 func (v *view) list(b *strings.Builder, title string, list []*Order) {
 	fmt.Fprintln(b, title)
 	if len(list) > 0 {
-		align(b, v.OrderRows(list))
+		Align(b, v.OrderRows(list))
 	}
 	if n := len(list) - listed; n > 0 {
-		fmt.Fprintf(b, "  %s\n", v.p.Text("backtest.more", n))
+		fmt.Fprintf(b, "  %s\n", v.T("more", n))
 	}
 	b.WriteString("\n")
 }
 
-// align writes rows in columns two spaces apart; a Chinese character takes two.
-func align(b *strings.Builder, rows [][]string) {
+// Align writes rows in columns two spaces apart; a Chinese character takes two.
+func Align(b *strings.Builder, rows [][]string) {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -119,7 +120,15 @@ type view struct {
 	p *messages.Printer
 }
 
-func (v *view) T(key string, args ...any) string { return v.p.Text("backtest."+key, args...) }
+// T is a text of the report. Some read otherwise when profiles are compared.
+func (v *view) T(key string, args ...any) string {
+	if v.Redecoded && slices.Contains(ofRules, key) {
+		key = "profiles_" + key
+	}
+	return v.p.Text("backtest."+key, args...)
+}
+
+var ofRules = []string{"title", "trial", "current", "difference", "only_trial", "only_current", "both_detail", "no_difference"}
 
 // Time is a time of the site, to the minute.
 func (v *view) Time(t time.Time) string { return t.Format("2006-01-02 15:04") }

@@ -45,6 +45,7 @@ type Orders interface {
 type Config struct {
 	Orders   Orders
 	Live     Live
+	Outbox   Outbox // nil: nothing is sent
 	Messages *messages.Catalogue
 	// Templates say what to do about a fault class, by its id; nil means none.
 	Templates map[string]*ticketing.Template
@@ -53,6 +54,9 @@ type Config struct {
 	Policy func(site string) *ticketing.Policy
 	// Calendar gives the working time of a site; nil means day and night.
 	Calendar func(site string) *calendar.Calendar
+	// OnCall gives the rotas with who is on call at a time; nil means that there
+	// are none.
+	OnCall func(now time.Time) []Rota
 	// Now is the wall clock, or the estate clock where the daemon runs on one.
 	Now func() time.Time
 	// Loopback says that only this machine can reach the listener. Beyond that

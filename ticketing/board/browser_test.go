@@ -99,7 +99,7 @@ func (p *tab) run(actions ...chromedp.Action) {
 }
 
 // untranslated finds keys of the catalogue that show themselves.
-var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template|explain|windows|invalid)\.[a-z_A-Z0-9]+\b|%!`)
+var untranslated = regexp.MustCompile(`\b(app|nav|orders?|state|tier|kind|reason|via|quality|availability|phase|devices|class|skill|episodes|accounting|figures|code|status|login|error|time|severity|chart|banner|template|explain|windows|outbox|oncall|weekday|message|invalid)\.[a-z_A-Z0-9]+\b|%!`)
 
 // sound checks what must be true of every page: nothing sticks out of the
 // screen, every text has its translation, nothing was refused or failed, and
@@ -147,6 +147,7 @@ func (p *tab) picture(name string) {
 
 func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 	s := newSample(t, sampleConfig{})
+	s.tellAll()
 	s.live.status.ReloadError = "rules/pumps.yaml:12:3: error: unknown key \"fro\" (did you mean \"for\"?)"
 	s.live.status.ReloadAt = now.Add(-90 * time.Second)
 	b := newBrowser(t)
@@ -165,7 +166,7 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 			for _, page := range []struct{ name, path string }{
 				{"orders", "/"}, {"order", "/orders/demo-1"}, {"entrapment", "/orders/demo-2"}, {"waiting", "/orders/demo-4"}, {"done", "/orders/demo-7"}, {"consequences", "/orders/demo-6"}, {"all", "/?tab=all"},
 				{"devices", "/devices"}, {"device", "/devices/demo/pump-1"}, {"episodes", "/episodes"},
-				{"windows", "/windows"}, {"why", "/why/demo/pump-1"}, {"why-rule", "/why/demo/pump-1?rule=motor-overload"}, {"why-past", "/why/demo/demo-1?at=2026-03-02T14:20"}, {"status", "/status"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
+				{"windows", "/windows"}, {"why", "/why/demo/pump-1"}, {"why-rule", "/why/demo/pump-1?rule=motor-overload"}, {"why-past", "/why/demo/demo-1?at=2026-03-02T14:20"}, {"status", "/status"}, {"on-call", "/on-call"}, {"messages", "/messages"}, {"accounting", "/accounting"}, {"figures", "/figures"}, {"figures-before", "/figures?month=2026-02"}, {"login", "/login"},
 			} {
 				p.run(chromedp.Navigate(s.server.URL+page.path), chromedp.WaitReady("footer", chromedp.ByQuery))
 				var got string

@@ -80,9 +80,9 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 		local = ""
 	}
 	s.board, err = board.New(board.Config{
-		Orders: s.store, Live: s.live, Messages: catalogue, Templates: guides, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
+		Orders: s.store, Outbox: s.store, Live: s.live, Messages: catalogue, Templates: guides, Now: func() time.Time { return now }, Loopback: !cfg.beyondLoopback, LocalPerson: local,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "facilityd_up 1") }),
-		Ready:   func() error { return s.ready }, Version: "1.0.0",
+		Ready:   func() error { return s.ready }, Version: "1.0.0", OnCall: onCall,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +97,17 @@ func newSample(t *testing.T, cfg sampleConfig) *sample {
 	t.Cleanup(s.server.Close)
 	t.Cleanup(s.board.Stop)
 	return s
+}
+
+// onCall is a rota of the sample estate with a gap in it.
+func onCall(now time.Time) []board.Rota {
+	li, wang := board.OnCall{ID: "li.na", Name: "Li Na"}, board.OnCall{ID: "wang.wei", Name: "Wang Wei"}
+	r := board.Rota{ID: "duty", Name: devices.Label{EN: "Duty", ZH: "值班"}, Site: "demo"}
+	for i, who := range [][]board.OnCall{{li, wang}, {wang}, nil, {li}} {
+		from := now.Truncate(8 * time.Hour).Add(time.Duration(i) * 8 * time.Hour)
+		r.Duties = append(r.Duties, board.Duty{From: from, To: from.Add(8 * time.Hour), Persons: who})
+	}
+	return []board.Rota{r}
 }
 
 // raise makes an episode active ago before now and returns its order.
@@ -255,7 +266,9 @@ func newSampleLive(t *testing.T) *sampleLive {
 	l := &sampleLive{
 		site: &devices.Site{ID: "demo", Name: devices.Label{EN: "Harbour Court", ZH: "港湾苑"}, Location: shanghai, Simulated: true},
 		status: board.Status{
-			Version: "1.0.0", Started: now.Add(-30 * time.Hour), Configuration: "5f1d0c77a91e", Tasks: []string{"pump-2: give rated_current to switch on P07"},
+			Version: "1.0.0", Started: now.Add(-30 * time.Hour), Configuration: "5f1d0c77a91e", Tasks: []board.Task{{
+				Site: "demo", Asset: "pump-2", Fact: "rated_current", Label: devices.Label{EN: "Rated current", ZH: "额定电流"}, Unit: "A", Rules: []string{"motor-overload"},
+			}},
 			Lags: []board.Lag{{Site: "demo", Consumer: "history", Records: 12, Seconds: 1.5}},
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/outbox"
 )
 
 // Every text that a page asks for is in the catalogue: those named in templates
@@ -72,6 +73,9 @@ func TestEveryTextIsInTheCatalogue(t *testing.T) {
 	words("reason", ticketing.WaitReasons...)
 	words("reason", ticketing.CancelReasons...)
 	words("code", append(ticketing.DoneCodes(), "untold")...)
+	for _, s := range outbox.States {
+		words("outbox", string(s))
+	}
 	english := catalogue.Printer("en")
 	for _, d := range ticketing.Definitions() {
 		words("figures", d.Figure, "def_"+d.Figure)

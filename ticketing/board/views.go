@@ -12,7 +12,7 @@ import (
 // What the API shows. Names are the words of the design; every text for people
 // comes in both languages.
 
-// WorkOrder is a work order in lists.
+// WorkOrder is a work order in lists. Its times carry the offset of its site.
 type WorkOrder struct {
 	ID         string           `json:"id" doc:"Stable id, derived from the episode that raised the order"`
 	Number     string           `json:"number" doc:"What people call it: site and running number" example:"demo-17"`
@@ -70,12 +70,13 @@ type Clock struct {
 	Level   int       `json:"level" enum:"0,50,80,100" doc:"How many percent of the time are gone, in steps of the warnings"`
 }
 
-func viewClock(c *ticketing.Clock) *Clock {
+// viewClock shows a clock at a place: its times carry the place's offset.
+func viewClock(c *ticketing.Clock, loc *time.Location) *Clock {
 	if c == nil {
 		return nil
 	}
 	return &Clock{
-		Target: string(c.Target), Visit: c.Visit, Tier: c.Tier.String(), Start: c.Start, Due: c.Due, Met: c.Met, Allowed: c.Allowed.Seconds(),
+		Target: string(c.Target), Visit: c.Visit, Tier: c.Tier.String(), Start: c.Start.In(loc), Due: c.Due.In(loc), Met: c.Met.In(loc), Allowed: c.Allowed.Seconds(),
 		Spent: c.Spent.Seconds(), Paused: c.Paused, Missed: c.Missed(), Level: c.Level(),
 	}
 }
@@ -108,7 +109,10 @@ type Guide struct {
 type GuideCheck struct {
 	Text  devices.Label `json:"text"`
 	Unit  string        `json:"unit,omitempty" doc:"A value is read off in this unit"`
-	Limit string        `json:"limit,omitempty"`
+	Min   *float64      `json:"min,omitempty" doc:"The value must be at least this"`
+	Max   *float64      `json:"max,omitempty" doc:"The value must be at most this"`
+	Limit devices.Label `json:"limit,omitzero" doc:"What the value must be, in words, where that depends on the asset"`
+	Ref   string        `json:"ref,omitempty" doc:"Item of TSG T5002-2017, annex A" example:"A-1 29"`
 	Photo bool          `json:"photo,omitempty"`
 	Key   bool          `json:"key,omitempty" doc:"The job is not finished without it"`
 }
@@ -160,6 +164,7 @@ type LogEntry struct {
 	Asset      string                 `json:"asset,omitempty" doc:"Of a consequence: the asset that it is on"`
 	FaultClass string                 `json:"fault_class,omitempty" doc:"Of a consequence"`
 	Value      *ticketing.Measurement `json:"value,omitempty"`
+	Outside    bool                   `json:"outside,omitempty" doc:"The value breaks the limits of the checklist"`
 	Attachment *ticketing.Attachment  `json:"attachment,omitempty"`
 }
 
@@ -222,6 +227,10 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		Code: o.Code, Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
 		AcceptedAt: o.AcceptedAt, ArrivedAt: o.ArrivedAt, DoneAt: o.DoneAt, VerifiedAt: o.VerifiedAt, ClosedAt: o.ClosedAt, Commands: o.Allowed(),
 	}
+	loc := s.location(o.Site)
+	for _, at := range []*time.Time{&v.StateSince, &v.Onset, &v.Opened, &v.Updated, &v.Until, &v.AcceptedAt, &v.ArrivedAt, &v.DoneAt, &v.VerifiedAt, &v.ClosedAt} {
+		*at = at.In(loc)
+	}
 	for _, h := range o.Holding {
 		v.NoData = v.NoData || h.NoData
 	}
@@ -247,7 +256,7 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 		out[i] = sites.viewOrder(o)
 		out[i].Forgotten = o.Forgotten(b.cfg.Policy(o.Site), now)
 		if log := logs[o.ID]; log != nil {
-			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), now)))
+			out[i].Next = viewClock(ticketing.Next(ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), now)), sites.location(o.Site))
 		}
 	}
 	return out, nil
@@ -256,17 +265,18 @@ func (b *Board) viewOrders(ctx context.Context, orders []ticketing.Order) ([]Wor
 // withClocks adds the clocks of one order.
 func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketing.Entry) {
 	clocks := ticketing.Clocks(log, b.cfg.Policy(o.Site), b.cfg.Calendar(o.Site), b.cfg.Now())
+	loc := b.sites().location(o.Site)
 	v.Clocks = make([]Clock, len(clocks))
 	for i := range clocks {
-		v.Clocks[i] = *viewClock(&clocks[i])
+		v.Clocks[i] = *viewClock(&clocks[i], loc)
 	}
 	v.Forgotten = o.Forgotten(b.cfg.Policy(o.Site), b.cfg.Now())
 	if o.State.Working() {
-		v.Next = viewClock(ticketing.Next(clocks))
+		v.Next = viewClock(ticketing.Next(clocks), loc)
 	}
 }
 
-func viewLog(log []ticketing.Entry) []LogEntry {
+func viewLog(log []ticketing.Entry, t *ticketing.Template) []LogEntry {
 	out := make([]LogEntry, len(log))
 	for i := range log {
 		e := &log[i]
@@ -275,6 +285,7 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 			Person: e.Person, Until: e.Until, Episode: e.Episode, Severity: e.Severity, Rule: e.Rule, Cause: string(e.Cause),
 			Why: e.Why, Target: string(e.Target), Level: e.Level, Due: e.Due, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
 		}
+		out[i].Outside = t.Outside(e.Value)
 		if e.Tier != 0 {
 			out[i].Tier = e.Tier.String()
 		}

@@ -129,6 +129,11 @@ func (s *httpSender) once(ctx context.Context, to string, m *Message) (string, e
 		return "", &Error{Temporary: true, Status: resp.StatusCode, Reason: "the answer broke off"}
 	}
 	a := &answer{resp.StatusCode, resp.Header, body}
+	return s.verdict(a, m)
+}
+
+// verdict is what an answer means, without secrets that it may have repeated.
+func (s *httpSender) verdict(a *answer, m *Message) (string, error) {
 	ref, err := s.judge(a, m)
 	var e *Error
 	if errors.As(err, &e) {
@@ -171,11 +176,16 @@ const longestRest = time.Hour
 func retryAfter(text string, now time.Time) time.Duration {
 	var d time.Duration
 	if s, err := strconv.Atoi(text); err == nil {
-		d = time.Duration(min(s, int(longestRest/time.Second))) * time.Second
+		d = rest(s)
 	} else if at, err := http.ParseTime(text); err == nil {
 		d = at.Sub(now)
 	}
 	return min(max(d, 0), longestRest)
+}
+
+// rest is a number of seconds to wait, within bounds.
+func rest(seconds int) time.Duration {
+	return time.Duration(min(max(seconds, 0), int(longestRest/time.Second))) * time.Second
 }
 
 // scrub takes the channel's secrets out of a text.

@@ -68,9 +68,10 @@ type Effect struct {
 	// to reach the receiver that were tried, from 0 on and round again; Refused
 	// counts those in a row that said never.
 	Attempts, Contact, Refused int
-	Created, Due, Finished     time.Time
-	Error                      string // of the last attempt that failed
-	Channel, Address           string // over which it was sent
+	At                         time.Time // when it was decided, by the clock of the orders
+	Created, Due, Finished     time.Time // by the machine's clock
+	Error                      string    // of the last attempt that failed
+	Channel, Address           string    // over which it was sent
 }
 
 // ErrNoEffect is returned for a key that is not in a state to be retried or dropped.

@@ -34,6 +34,6 @@ func in[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Cont
 func (s *Subscription) Event(o *ticketing.Order, doc json.RawMessage, now time.Time) Effect {
 	return Effect{
 		Key: fmt.Sprintf("e-%s-%s-%d", s.Name, o.ID, o.Version), Kind: Event, To: s.Name,
-		Thread: "event/" + s.Name + "/" + o.ID, Turn: int64(o.Version), Site: o.Site, Order: o.ID, Tier: o.Tier, Doc: doc, Created: now,
+		Thread: "event/" + s.Name + "/" + o.ID, Turn: int64(o.Version), Site: o.Site, Order: o.ID, Tier: o.Tier, Doc: doc, At: o.Updated, Created: now,
 	}
 }

@@ -75,7 +75,7 @@ const maxEvents = 10000
 // who finds the persons of an event, by what it was exported with, the addresses
 // of its attendees and its title.
 func ReadCalendar(in io.Reader, loc *time.Location, who func(exported, attendees []string, summary string) []string) (*Imported, error) {
-	cal, err := ical.NewDecoder(in).Decode()
+	cal, err := decodeCalendar(in)
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file holds no calendar")
 	}
@@ -95,6 +95,17 @@ func ReadCalendar(in io.Reader, loc *time.Location, who func(exported, attendees
 	}
 	slices.SortStableFunc(out.Overrides, func(a, b Override) int { return a.From.Compare(b.From) })
 	return out, nil
+}
+
+// decodeCalendar reads the first calendar of a file. The library's decoder panics
+// on lines that break off; what comes from outside is refused instead.
+func decodeCalendar(in io.Reader) (cal *ical.Calendar, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			cal, err = nil, errors.New("a line breaks off")
+		}
+	}()
+	return ical.NewDecoder(in).Decode()
 }
 
 func (out *Imported) event(e *ical.Event, loc *time.Location, who func(exported, attendees []string, summary string) []string) error {

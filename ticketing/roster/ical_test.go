@@ -85,6 +85,7 @@ func TestCalendarsOfOtherProgramsAreRead(t *testing.T) {
 func FuzzReadCalendar(f *testing.F) {
 	f.Add(foreign)
 	f.Add("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+	f.Add("0;0=") // a line that breaks off
 	f.Fuzz(func(_ *testing.T, in string) {
 		got, err := ReadCalendar(strings.NewReader(in), time.UTC, func(_, _ []string, _ string) []string { return []string{"a"} })
 		if err != nil {

@@ -142,11 +142,11 @@ func (r *Roster) OnCall(rota string, at time.Time) []string {
 	if t == nil {
 		return nil
 	}
-	return r.members(t.At(at))
+	return r.Members(t.At(at))
 }
 
-// members replaces teams by their members and keeps everybody once.
-func (r *Roster) members(ids []string) []string {
+// Members replaces teams by their members and keeps everybody once.
+func (r *Roster) Members(ids []string) []string {
 	var out []string
 	for _, id := range ids {
 		who := []string{id}
@@ -168,7 +168,7 @@ func (r *Roster) Reach(s Step, at time.Time) []string {
 	case s.Rota != "":
 		return r.OnCall(s.Rota, at)
 	case s.Team != "":
-		return r.members([]string{s.Team})
+		return r.Members([]string{s.Team})
 	default:
 		return []string{s.Person}
 	}

@@ -68,6 +68,9 @@ type Override struct {
 	Note string
 }
 
+// maxInterval bounds the INTERVAL of a rule: more is a slip of the pen.
+const maxInterval = 1000
+
 // Compile reads the rule; the error is one for the person who wrote it.
 func (s *Shift) Compile() error {
 	opt, err := rrule.StrToROption(s.Rule)
@@ -76,6 +79,9 @@ func (s *Shift) Compile() error {
 	}
 	if opt.Freq > rrule.DAILY || len(opt.Byhour)+len(opt.Byminute)+len(opt.Bysecond) > 0 {
 		return fmt.Errorf("%q repeats within a day; a shift begins once a day at most", s.Rule)
+	}
+	if opt.Interval > maxInterval {
+		return fmt.Errorf("%q repeats every %d times; %d is the most", s.Rule, opt.Interval, maxInterval)
 	}
 	if !opt.Dtstart.IsZero() {
 		return fmt.Errorf("%q has a DTSTART; write the first day as first", s.Rule)

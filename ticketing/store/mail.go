@@ -62,7 +62,7 @@ func (s *Store) mail(ctx context.Context, person string, now time.Time, desk *di
 		}
 		post := desk.Mail(desk.Roster.Person(person), box, waiting, now)
 		for i := range post.Messages {
-			if err := s.enqueue(ctx, tx, &post.Messages[i], write); err != nil {
+			if err := s.enqueue(ctx, tx, &post.Messages[i], now, write); err != nil {
 				return err
 			}
 		}
@@ -110,14 +110,14 @@ func waitingFor(ctx context.Context, tx *sql.Tx, person string, urgent bool) ([]
 // enqueue writes a message to the outbox. One about the same order that was not
 // taken for delivery yet, or was not taken by its channel, says less and is left
 // out.
-func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, m *dispatch.Message, write Writer) error {
+func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, m *dispatch.Message, now time.Time, write Writer) error {
 	doc, err := write(m)
 	if err != nil {
 		return err
 	}
 	e := outbox.Effect{
 		Key: m.Key, Kind: outbox.Message, To: m.Person, Site: m.Notices[0].Now.Site, Tier: m.Tier,
-		Thread: "digest/" + m.Key, Doc: doc, Created: time.Now(),
+		Thread: "digest/" + m.Key, Doc: doc, At: now, Created: time.Now(),
 	}
 	if !m.Digest() {
 		e.Order = m.Notices[0].Order

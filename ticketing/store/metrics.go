@@ -14,6 +14,7 @@ import (
 // they are asked for, so that several workers on one database agree.
 type metrics struct {
 	store    *Store
+	outbox   *outboxMetrics
 	steps    *prometheus.CounterVec
 	commands *prometheus.CounterVec
 	seconds  prometheus.Histogram
@@ -23,7 +24,7 @@ type metrics struct {
 
 func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
 	m := &metrics{
-		store: s,
+		store: s, outbox: newOutboxMetrics(s),
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "facilityd_ticketing_steps_total", Help: "Steps of episodes given to the orders, by result.",
 		}, []string{"result"}),
@@ -38,7 +39,7 @@ func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
 		overdue: prometheus.NewDesc("facilityd_ticketing_overdue_orders", "Work orders somebody still has to work on and of which the time for a target is over, by site and tier.", []string{"site", "tier"}, nil),
 	}
 	if reg != nil {
-		reg.MustRegister(m, m.steps, m.commands, m.seconds)
+		reg.MustRegister(m, m.outbox, m.steps, m.commands, m.seconds)
 	}
 	return m
 }
@@ -47,7 +48,7 @@ func (m *metrics) unregister(reg prometheus.Registerer) {
 	if reg == nil {
 		return
 	}
-	for _, c := range []prometheus.Collector{m, m.steps, m.commands, m.seconds} {
+	for _, c := range []prometheus.Collector{m, m.outbox, m.steps, m.commands, m.seconds} {
 		reg.Unregister(c)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/facilityd/facilityd/ticketing/outbox"
 )
 
-const insertEffect = `INSERT INTO outbox (key, kind, receiver, thread, turn, site, order_id, tier, state, attempts, contact, refused, round, created, due, finished, error, channel, address, doc) VALUES `
+const insertEffect = `INSERT INTO outbox (key, kind, receiver, thread, turn, site, order_id, tier, state, attempts, contact, refused, round, at, created, due, finished, error, channel, address, doc) VALUES `
 
 // The effects of one cause written twice are the same.
 const sameEffect = ` ON CONFLICT (key) DO NOTHING`
@@ -20,19 +20,19 @@ const sameEffect = ` ON CONFLICT (key) DO NOTHING`
 func effectRow(e *outbox.Effect) []any {
 	return []any{
 		e.Key, string(e.Kind), e.To, e.Thread, e.Turn, e.Site, e.Order, int64(e.Tier), string(outbox.Queued), 0, 0, 0, 0,
-		e.Created.UnixNano(), e.Created.UnixNano(), 0, "", "", "", string(e.Doc),
+		nanos(e.At), e.Created.UnixNano(), e.Created.UnixNano(), 0, "", "", "", string(e.Doc),
 	}
 }
 
-const selectEffect = `key, kind, receiver, thread, turn, site, order_id, tier, state, attempts, contact, refused, created, due, finished, error, channel, address, doc`
+const selectEffect = `key, kind, receiver, thread, turn, site, order_id, tier, state, attempts, contact, refused, at, created, due, finished, error, channel, address, doc`
 
 func scanEffect(rows *sql.Rows) (outbox.Effect, error) {
 	var e outbox.Effect
-	var created, due, finished int64
+	var at, created, due, finished int64
 	var doc string
 	err := rows.Scan(&e.Key, &e.Kind, &e.To, &e.Thread, &e.Turn, &e.Site, &e.Order, &e.Tier, &e.State, &e.Attempts, &e.Contact, &e.Refused,
-		&created, &due, &finished, &e.Error, &e.Channel, &e.Address, &doc)
-	e.Created, e.Due, e.Finished, e.Doc = fromNanos(created), fromNanos(due), fromNanos(finished), []byte(doc)
+		&at, &created, &due, &finished, &e.Error, &e.Channel, &e.Address, &doc)
+	e.At, e.Created, e.Due, e.Finished, e.Doc = fromNanos(at), fromNanos(created), fromNanos(due), fromNanos(finished), []byte(doc)
 	return e, err
 }
 
@@ -190,8 +190,8 @@ func (s *Store) changeEffect(ctx context.Context, verb, query string, args ...an
 	return nil
 }
 
-// OutboxStats counts effects by kind and state, and says how old the oldest is
-// that waits.
+// OutboxStats counts the effects that wait or are dead by kind and state, and says
+// how old the oldest is.
 func (s *Store) OutboxStats(ctx context.Context) ([]outbox.Stat, error) {
 	stats, err := collect(ctx, s.read, func(rows *sql.Rows) (outbox.Stat, error) {
 		var st outbox.Stat
@@ -199,11 +199,22 @@ func (s *Store) OutboxStats(ctx context.Context) ([]outbox.Stat, error) {
 		err := rows.Scan(&st.Kind, &st.State, &st.Count, &oldest)
 		st.Oldest = fromNanos(oldest)
 		return st, err
-	}, `SELECT kind, state, COUNT(*), MIN(created) FROM outbox GROUP BY kind, state ORDER BY kind, state`)
+	}, `SELECT kind, state, COUNT(*), MIN(created) FROM outbox WHERE state IN ('queued', 'dead') GROUP BY kind, state ORDER BY kind, state`)
 	if err != nil {
 		return nil, fmt.Errorf("count the outbox: %w", err)
 	}
 	return stats, nil
+}
+
+// Receivers are the persons and subscriptions to whom anything was or will be
+// sent, by name.
+func (s *Store) Receivers(ctx context.Context) ([]string, error) {
+	list, err := collect(ctx, s.read, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
+		`SELECT DISTINCT receiver FROM outbox ORDER BY receiver`)
+	if err != nil {
+		return nil, fmt.Errorf("list the receivers: %w", err)
+	}
+	return list, nil
 }
 
 // PruneOutbox forgets effects that ended before a time. What waits or is dead

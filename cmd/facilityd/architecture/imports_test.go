@@ -45,7 +45,7 @@ var rooms = []struct {
 		"the store knows orders and what has to be said about them in the same transaction, not those who ask for them"},
 	{"ticketing/roster", []string{"devices", "ticketing", "configs/diag/..."}, "who is responsible when is a question to values and a time; who asks is no business of the roster"},
 	{"ticketing/...", []string{"devices", "rules", "ticketing", "ticketing/calendar", "ticketing/chart", "configs/diag/...", "configs/messages",
-		"ticketing/board/...", "ticketing/notify/...", "ticketing/cmms/..."},
+		"ticketing/board/...", "ticketing/notify/...", "ticketing/outbox", "ticketing/cmms/..."},
 		"the board and the messengers see the store only through the small interfaces that they declare"},
 }
 

@@ -2,10 +2,8 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -18,6 +16,18 @@ import (
 // Warranty is how long after its end an order takes back the fault that comes
 // back to the same asset.
 const Warranty = warranty
+
+// backlog is how long before its record a reading may have been taken and still be
+// counted to the stretch that the journal covers: devices hand in what they
+// gathered.
+const backlog = time.Hour
+
+func laterOf(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
 
 // A BacktestRequest says what to judge of a site's journal.
 type BacktestRequest struct {
@@ -46,9 +56,7 @@ func (p *Past) Backtest(ctx context.Context, current *configs.Bundle, q Backtest
 	if extent.Last < extent.First {
 		return nil, nil, fmt.Errorf("the journal of %s is empty", q.Site)
 	}
-	if q.From.IsZero() || q.From.Before(extent.From) {
-		q.From = extent.From
-	}
+	q.From = laterOf(q.From, extent.From.Add(-backlog))
 	if q.To.IsZero() || q.To.After(extent.To) {
 		q.To = extent.To
 	}
@@ -88,68 +96,21 @@ func (p *Past) Backtest(ctx context.Context, current *configs.Bundle, q Backtest
 // Sites names the sites whose journal there is.
 func (p *Past) Sites(ctx context.Context) ([]string, error) { return p.journal.Sites(ctx) }
 
-// backtestLine is one line of the answer of a running daemon: how far it is, and
-// last the report or what went wrong.
-type backtestLine struct {
-	Done   uint64           `json:"done,omitempty"`
-	Of     uint64           `json:"of,omitempty"`
-	Report *backtest.Report `json:"report,omitempty"`
-	Error  string           `json:"error,omitempty"`
-}
-
 // serveBacktest answers a command that runs beside the daemon. The journal is
 // read while it is written; the daemon's own work goes on.
 func (d *Daemon) serveBacktest(w http.ResponseWriter, r *http.Request) {
 	var q BacktestRequest
-	if err := json.NewDecoder(io.LimitReader(r.Body, 64<<20)).Decode(&q); err != nil {
-		http.Error(w, "read the request: "+err.Error(), http.StatusBadRequest)
-		return
-	}
-	current := d.configs.current(q.Site)
-	if current == nil {
-		http.Error(w, fmt.Sprintf("there is no site %q", q.Site), http.StatusNotFound)
-		return
-	}
-	lines := json.NewEncoder(w)
-	flush := http.NewResponseController(w)
-	said := time.Now()
-	report, _, err := d.Past().Backtest(r.Context(), current, q, func(done, of uint64) {
-		if time.Since(said) > 200*time.Millisecond {
-			said = time.Now()
-			_ = lines.Encode(backtestLine{Done: done, Of: of}) // the reader is gone when this fails
-			_ = flush.Flush()
+	serveLong(w, r, &q, func(progress func(done, of uint64)) (*backtest.Report, error) {
+		current := d.configs.current(q.Site)
+		if current == nil {
+			return nil, fmt.Errorf("there is no site %q", q.Site)
 		}
+		report, _, err := d.Past().Backtest(r.Context(), current, q, progress)
+		return report, err
 	})
-	if err != nil {
-		_ = lines.Encode(backtestLine{Error: err.Error()})
-		return
-	}
-	_ = lines.Encode(backtestLine{Report: report})
 }
 
 // AskBacktest has the daemon that runs in a data directory do a backtest.
 func AskBacktest(ctx context.Context, data string, q BacktestRequest, progress func(done, of uint64)) (*backtest.Report, error) {
-	body, err := json.Marshal(q)
-	if err != nil {
-		return nil, err
-	}
-	in, out := io.Pipe()
-	defer in.Close()
-	go func() { out.CloseWithError(ask(ctx, data, "backtest", body, out)) }()
-	for lines := json.NewDecoder(in); ; {
-		var line backtestLine
-		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
-			return nil, errors.New("the daemon stopped before the backtest was done")
-		} else if err != nil {
-			return nil, err
-		}
-		switch {
-		case line.Error != "":
-			return nil, errors.New(line.Error)
-		case line.Report != nil:
-			return line.Report, nil
-		case progress != nil:
-			progress(line.Done, line.Of)
-		}
-	}
+	return askLong[backtest.Report](ctx, data, "backtest", q, progress)
 }

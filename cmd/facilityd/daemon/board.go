@@ -38,9 +38,9 @@ func (l *listener) open(d *Daemon, opened *closers) error {
 		return err
 	}
 	cfg := board.Config{
-		Orders: d.orders, Live: d, Messages: catalogue, Templates: d.templates, Now: d.Now, Loopback: configs.Loopback(s.Listen),
+		Orders: d.orders, Outbox: d.orders, Live: d, Messages: catalogue, Templates: d.templates, Now: d.Now, Loopback: configs.Loopback(s.Listen),
 		Policy: d.policy, Calendar: d.calendar, LocalPerson: d.opts.LocalPerson,
-		Metrics: promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{}), Ready: d.notReady,
+		Metrics: promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{}), Ready: d.notReady, OnCall: d.onCall,
 		Estate: s.Clock.Factor, Logger: d.log.With("room", "board"), Version: d.opts.Version,
 	}
 	b, err := board.New(cfg)

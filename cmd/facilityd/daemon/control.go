@@ -77,6 +77,7 @@ func (c *control) open(d *Daemon, opened *closers) error {
 		}
 	})
 	mux.HandleFunc("POST /backtest", d.serveBacktest)
+	mux.HandleFunc("POST /redecode", d.serveRedecode)
 	c.Listener = ln
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	return nil

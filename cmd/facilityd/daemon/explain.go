@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/facilityd/facilityd/configs"
+	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
@@ -55,6 +57,12 @@ func (d *Daemon) explainPast(ctx context.Context, site string, q rules.Question,
 	m.At, m.From, m.Whole = time.Unix(0, engine.Now()).UTC(), extent.From, extent.Whole()
 	m.Rules, err = engine.Explain(q)
 	return m, err
+}
+
+// CheckRules looks for rules of a configuration that cannot mean what they say, or
+// that its profiles and its journal do not give enough to. They load all the same.
+func CheckRules(s *configs.Settings, b *configs.Bundle) diag.List {
+	return b.Rules.Check(rules.CheckOptions{Roles: b.Profiles.Roles(), Kept: time.Duration(s.Journal.MaxAge)})
 }
 
 // Windows are the maintenance windows and visits of a site.

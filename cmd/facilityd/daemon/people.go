@@ -13,6 +13,7 @@ import (
 	"github.com/facilityd/facilityd/configs/templates"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/board"
 	"github.com/facilityd/facilityd/ticketing/notify"
 )
 
@@ -135,4 +136,29 @@ func (d *Daemon) greetCrew(ctx context.Context) {
 	if len(strangers) > 0 {
 		d.log.Info("people may sign in and are not in the people file: they are never told", "persons", strings.Join(strangers, ", "))
 	}
+}
+
+// onCall is who is on call now and in the week ahead, for the board.
+func (d *Daemon) onCall(now time.Time) []board.Rota {
+	c := d.Crew()
+	if c == nil {
+		return nil
+	}
+	var out []board.Rota
+	for _, t := range c.Roster.Rotas {
+		r := board.Rota{ID: t.ID, Name: t.Name, Site: t.Site}
+		// From before now on, so that the duty that holds begins when it began.
+		for _, duty := range t.Duties(now.AddDate(0, 0, -2), now.AddDate(0, 0, 7)) {
+			if !duty.To.After(now) {
+				continue
+			}
+			persons := []board.OnCall{}
+			for _, id := range c.Roster.Members(duty.Who) {
+				persons = append(persons, board.OnCall{ID: id, Name: c.Roster.Person(id).Name})
+			}
+			r.Duties = append(r.Duties, board.Duty{From: duty.From, To: duty.To, Persons: persons})
+		}
+		out = append(out, r)
+	}
+	return out
 }

@@ -13,13 +13,16 @@ import (
 // editor writes in several steps, a deployment copies several files.
 const quiet = time.Second
 
-// watch reloads when site files, profiles or rules change on disk. Directories
+// watch reloads when site files, profiles, rules or the people file change on disk. Directories
 // are watched, because editors replace files.
 func (d *Daemon) watch(ctx context.Context) error {
 	s := &d.opts.Settings
 	dirs := map[string]bool{}
 	for _, file := range s.Sites {
 		dirs[filepath.Dir(file)] = true
+	}
+	if s.People != "" {
+		dirs[filepath.Dir(s.People)] = true
 	}
 	for _, b := range d.bundles {
 		for _, f := range b.Content.Used {

@@ -59,6 +59,13 @@ func (p *plant) set(device string, points map[string]float64) {
 	delete(p.since, device)
 }
 
+// still makes a pump tell nothing until it is set again.
+func (p *plant) still(device string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.pumps, device)
+}
+
 // told is the time of the first reading after the last set.
 func (p *plant) told(device string) time.Time {
 	p.mu.Lock()

@@ -17,6 +17,7 @@ CREATE TABLE outbox (
     contact  BIGINT NOT NULL,  -- ways to the receiver that were tried
     refused  BIGINT NOT NULL,  -- of them in a row that said never
     round    SMALLINT NOT NULL, -- 1 when every way was tried in vain
+    at       BIGINT NOT NULL,  -- when it was decided, by the clock of the orders
     created  BIGINT NOT NULL,
     due      BIGINT NOT NULL,  -- not taken before; a taken one comes back then
     finished BIGINT NOT NULL,
@@ -27,6 +28,8 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (tier, due) WHERE state = 'queued';
 CREATE INDEX outbox_thread ON outbox (thread, turn) WHERE state = 'queued';
+CREATE INDEX outbox_state ON outbox (kind, state, created);
+CREATE INDEX outbox_receiver ON outbox (receiver);
 CREATE INDEX outbox_newest ON outbox (created, key);
 CREATE INDEX outbox_unreached ON outbox (order_id) WHERE round = 1;
 
