@@ -81,10 +81,10 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check everything that run would load, without running",
 		Long: `Reads settings, site files, profiles, rules and the people file and checks them
-together. Every finding names file, line and column, what was found, and what
-would be right. Tasks are facts about assets that a rule waits for; they are not
-errors. Rules that cannot mean what they say (facilityd rules check) are warnings
-here.
+together. Every finding names file, line and column,
+what was found, and what would be right. Tasks are facts about assets that a rule
+waits for; they are not errors. Rules that cannot mean what they say (facilityd
+rules check) are warnings here.
 
 The exit status is 0 when run would start.
 

@@ -104,6 +104,24 @@ func BenchmarkListOf100000(b *testing.B) {
 	})
 }
 
+// BenchmarkFigures accounts for 10,000 orders, as a large estate has in a year.
+func BenchmarkFigures(b *testing.B) {
+	const orders = 10_000
+	bench(b, func(b *testing.B, s *store.Store) {
+		apply(b, s, 0, 2*orders)
+		p := ticketing.DefaultPolicy()
+		for b.Loop() {
+			var tally ticketing.Tally
+			err := tally.Count(b.Context(), s, ticketing.Filter{}, func(string) *ticketing.Policy { return &p },
+				func(string) *calendar.Calendar { return calendar.Always() }, storetest.T0.Add(time.Hour))
+			if err != nil || tally.Figures().Orders != orders {
+				b.Fatal(tally.Figures().Orders, err)
+			}
+		}
+		b.ReportMetric(orders*float64(b.N)/b.Elapsed().Seconds(), "orders/s")
+	})
+}
+
 // BenchmarkWarn lets time pass over 10,000 open orders: all of them looked at, as
 // after a change of the configuration, and none due, as every few seconds.
 func BenchmarkWarn(b *testing.B) {
