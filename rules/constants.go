@@ -1,10 +1,10 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 )
 
@@ -166,20 +166,38 @@ func sameConstants(x, y *constants) bool {
 // the rule and in order of appearance.
 type names struct{ limits, facts []int }
 
-// Tasks lists the facts that people have to give before a rule can work, by
-// asset and rule.
-func (e *Engine) Tasks() diag.List {
-	var list diag.List
+// A Task is a fact of an asset that people have to give before rules can work.
+type Task struct {
+	Asset string
+	Fact  *FactSpec
+	Rules []string // that wait for it, by id
+}
+
+// String says what to do.
+func (t Task) String() string {
+	unit := ""
+	if t.Fact.Unit != "" {
+		unit = " (" + t.Fact.Unit + ")"
+	}
+	return fmt.Sprintf("asset %s: give %s: %s%s; until then off: %s",
+		t.Asset, t.Fact.Name, strings.ToLower(t.Fact.Label.EN), unit, strings.Join(t.Rules, ", "))
+}
+
+// Tasks lists what people have to give before rules can work, by asset
+// and fact.
+func (e *Engine) Tasks() []Task {
+	var list []Task
 	for _, a := range e.sortedAssets() {
+		from := len(list)
 		for _, t := range a.tasks {
-			unit := ""
-			if t.fact.Unit != "" {
-				unit = " (" + t.fact.Unit + ")"
+			k := slices.IndexFunc(list[from:], func(x Task) bool { return x.Fact == t.fact })
+			if k < 0 {
+				k = len(list) - from
+				list = append(list, Task{Asset: a.id, Fact: t.fact})
 			}
-			list.Add(diag.Diagnostic{Level: diag.Task,
-				Message: "asset " + a.id + ": rule " + t.rule.ID + " is off until " + t.fact.Name + " is given",
-				Hint:    "facts: {" + t.fact.Name + ": …}: " + strings.ToLower(t.fact.Label.EN) + unit})
+			list[from+k].Rules = append(list[from+k].Rules, t.rule.ID)
 		}
+		slices.SortFunc(list[from:], func(x, y Task) int { return strings.Compare(x.Fact.Name, y.Fact.Name) })
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -313,7 +314,7 @@ func TestPain19ExplainsWhyNotYet(t *testing.T) {
 	if x := b.explain("p", "own"); x.State != Off || x.Off != OffFacts || x.ToGive[0] != "rated_current" {
 		t.Errorf("%s because %s %v", x.State, x.Off, x.ToGive)
 	}
-	if tasks := b.eng.Tasks(); len(tasks) != 1 || !strings.Contains(tasks[0].Message, "rated_current") {
+	if tasks := b.eng.Tasks(); len(tasks) != 1 || tasks[0].Fact.Name != "rated_current" || !slices.Equal(tasks[0].Rules, []string{"own"}) {
 		t.Errorf("tasks %v", tasks)
 	}
 }

@@ -55,7 +55,8 @@ func NewAttachment(name, role, typ string, content []byte) (*Attachment, error) 
 }
 
 // Lacks says what a job still needs before it may be reported done: what the
-// template asks for and the current visit does not have.
+// template asks for and the current visit does not have, a picture of each item
+// that the job is not finished without.
 func (o *Order) Lacks(t *Template) (lacks []string) {
 	if t == nil {
 		return nil
@@ -63,7 +64,13 @@ func (o *Order) Lacks(t *Template) (lacks []string) {
 	if t.Signature && !o.Signed {
 		lacks = append(lacks, "signature")
 	}
-	if o.Photos == 0 && slices.ContainsFunc(t.Checklist, func(c Check) bool { return c.Key && c.Photo }) {
+	photos := 0
+	for _, c := range t.Checklist {
+		if c.Key && c.Photo {
+			photos++
+		}
+	}
+	for range photos - o.Photos {
 		lacks = append(lacks, "photo")
 	}
 	return lacks

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,11 +53,28 @@ func (e *ConflictError) Error() string {
 // LacksError says what has to be attached before a job may be reported done.
 type LacksError struct {
 	Order string
-	Lacks []string // roles of attachments
+	Lacks []string // roles of attachments, one for each that is missing
 }
 
 func (e *LacksError) Error() string {
-	return "the job needs a " + strings.Join(e.Lacks, " and a ") + " before it is done: attach it first"
+	var parts []string
+	for i, role := range e.Lacks {
+		if slices.Index(e.Lacks, role) != i {
+			continue
+		}
+		n := 0
+		for _, r := range e.Lacks {
+			if r == role {
+				n++
+			}
+		}
+		if n == 1 {
+			parts = append(parts, "a "+role)
+		} else {
+			parts = append(parts, fmt.Sprintf("%d more %ss", n, role))
+		}
+	}
+	return "the job needs " + strings.Join(parts, " and ") + " before it is done: attach first what is missing"
 }
 
 // StillHoldsError says at once that the fault is still there when somebody

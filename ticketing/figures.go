@@ -15,7 +15,7 @@ import (
 // say these sentences.
 type Figures struct {
 	Orders     int   `json:"orders" doc:"Orders that were opened in the period."`
-	ClosedLoop Share `json:"closed_loop" doc:"Of the orders that are closed or cancelled, those whose repair telemetry confirmed."`
+	ClosedLoop Share `json:"closed_loop" doc:"Of the orders that are closed, or cancelled without becoming part of another, those whose repair telemetry confirmed."`
 	Revisits   Share `json:"revisits" doc:"Of the orders that were reported done, those that were opened again, by refusal or because the fault came back."`
 	// Tiers has a row for each tier that an order had at its end, or has now.
 	Tiers []TierFigures `json:"tiers"`
@@ -112,8 +112,8 @@ func (t *Tally) Add(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, no
 	t.orders++
 	row := &t.tiers[o.Tier]
 	row.orders++
-	ended := o.State == Closed || o.State == Cancelled
-	told := ended || o.State == Verified
+	ended := o.State == Closed || o.State == Cancelled && o.Into == ""
+	told := o.State == Verified || o.State == Closed || o.State == Cancelled
 	t.closedLoop.add(ended, o.State == Closed && !o.VerifiedAt.IsZero())
 	rule := t.rules[o.Rule]
 	if rule == nil {

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"strings"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -23,11 +24,31 @@ type Template struct {
 
 // A Check is one item of a checklist.
 type Check struct {
-	Text  devices.Label
-	Unit  string // a value is read off in this unit; "" is done or not done
-	Limit string // what the value must be, in words
-	Photo bool   // a picture is part of the item
-	Key   bool   // the job is not finished without it
+	Text devices.Label
+	Unit string // a value is read off in this unit; "" is done or not done
+	// Min and Max are what the value must be, nil for no bound; Limit says in words
+	// what depends on the asset.
+	Min, Max *float64
+	Limit    devices.Label
+	Ref      string // item of the rule that asks for it, as "A-1 29"
+	Photo    bool   // a picture is part of the item
+	Key      bool   // the job is not finished without it
+}
+
+// Outside reports whether a value that was read off breaks the limits of the
+// checklist's item of that name, in whatever language it was named.
+func (t *Template) Outside(m *Measurement) bool {
+	if t == nil || m == nil {
+		return false
+	}
+	name := strings.TrimSpace(m.Name)
+	for i := range t.Checklist {
+		c := &t.Checklist[i]
+		if (name == c.Text.EN || name == c.Text.ZH) && (m.Unit == "" || m.Unit == c.Unit) {
+			return c.Min != nil && m.Value < *c.Min || c.Max != nil && m.Value > *c.Max
+		}
+	}
+	return false
 }
 
 // Verification is how long telemetry is watched after a job is reported done.

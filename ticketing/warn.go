@@ -33,9 +33,10 @@ var WarnKinds = append(slices.Clip(Milestones), SLAWarned, SLAMissed)
 // that the log tells of every missed deadline, however seldom somebody looked.
 func Warn(o *Order, log []Entry, p *Policy, cal *calendar.Calendar, now time.Time) (d Deadline) {
 	clocks := Clocks(log, p, cal, now)
+	current := len(splitVisits(log)) - 1
 	for i := range clocks {
 		c := &clocks[i]
-		open := c.Met.IsZero() && !c.Ended && c.Visit == o.Revisits && o.State.Working()
+		open := c.Met.IsZero() && !c.Ended && c.Visit == current && o.State.Working()
 		if !open && !c.Missed() {
 			continue
 		}

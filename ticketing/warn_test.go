@@ -118,6 +118,22 @@ func TestDeadlineMissedBetweenTwoLooksIsInTheLog(t *testing.T) {
 	}
 }
 
+// An order that follows from another fault and later stands for itself again is
+// warned of from then on.
+func TestReopenedOrderWarnsAnew(t *testing.T) {
+	p, cal := DefaultPolicy(), calendar.Always()
+	l := &life{}
+	l.add(t, opened(P2, 0), entry(Cancel, 5, Detail{Reason: ReasonCommonCause, Into: "other"}))
+	if d := Warn(&l.order, l.log, &p, cal, minute(300)); len(d.Entries) > 0 || d.Overdue || !d.Next.IsZero() {
+		t.Errorf("while it is part of another: %+v", d)
+	}
+	l.add(t, entry(Reopened, 600, Detail{Episode: "e", Holds: true, Severity: "high"}))
+	d := Warn(&l.order, l.log, &p, cal, minute(608))
+	if len(d.Entries) != 1 || d.Entries[0].Level != 50 || !d.Next.Equal(minute(612)) {
+		t.Errorf("eight minutes after it stands for itself: %+v", d)
+	}
+}
+
 // Whoever looks every minute and whoever looks only when told to writes the same
 // warnings; a pause and the calendar move them.
 func TestLookingWhenToldToSeesWhatLookingAlwaysSees(t *testing.T) {

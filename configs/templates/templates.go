@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -50,12 +51,15 @@ type verification struct {
 
 type check struct {
 	At    document.Pos
-	EN    string `yaml:"en"`
-	ZH    string `yaml:"zh"`
-	Unit  string `yaml:"unit"`
-	Limit string `yaml:"limit"`
-	Photo bool   `yaml:"photo"`
-	Key   bool   `yaml:"key"`
+	EN    string        `yaml:"en"`
+	ZH    string        `yaml:"zh"`
+	Unit  string        `yaml:"unit"`
+	Min   *float64      `yaml:"min"`
+	Max   *float64      `yaml:"max"`
+	Limit devices.Label `yaml:"limit"`
+	Ref   string        `yaml:"ref"`
+	Photo bool          `yaml:"photo"`
+	Key   bool          `yaml:"key"`
 }
 
 // duration reads 90s, 15m, 48h.
@@ -70,6 +74,11 @@ func (d *duration) UnmarshalText(text []byte) error {
 	*d = duration(v)
 	return nil
 }
+
+// proves finds the items that are tests or measurements for the record: the job is
+// not finished without them, and a picture shows them (reading of TSG T5002-2017
+// for lifts; own judgement beyond).
+var proves = regexp.MustCompile("试验|测试|校验|检测([^器仪]|$)")
 
 // Shipped returns the templates that come with facilityd.
 func Shipped() (Set, diag.List) {
@@ -140,6 +149,15 @@ func (e *entry) check(file, id string, list *diag.List) {
 		if c.EN == "" || c.ZH == "" {
 			bad(c.At, fmt.Sprintf("%q lacks a language", c.EN+c.ZH), "give en and zh")
 		}
+		if (c.Limit.EN == "") != (c.Limit.ZH == "") {
+			bad(c.At, fmt.Sprintf("the limit %q lacks a language", c.Limit.EN+c.Limit.ZH), "give en and zh")
+		}
+		if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
+			bad(c.At, fmt.Sprintf("%s: min %v is above max %v", c.EN, *c.Min, *c.Max), "")
+		}
+		if proves.MatchString(c.ZH) && !(c.Key && c.Photo) {
+			bad(c.At, fmt.Sprintf("%q is a test, and those are shown", c.EN), "give key: true and photo: true")
+		}
 	}
 }
 
@@ -149,7 +167,7 @@ func (e *entry) template(id string) *ticketing.Template {
 		Verify: ticketing.Verification{For: time.Duration(e.Verify.For), Cycles: e.Verify.Cycles, Role: e.Verify.Role},
 	}
 	for _, c := range e.Checklist {
-		t.Checklist = append(t.Checklist, ticketing.Check{Text: devices.Label{EN: c.EN, ZH: c.ZH}, Unit: c.Unit, Limit: c.Limit, Photo: c.Photo, Key: c.Key})
+		t.Checklist = append(t.Checklist, ticketing.Check{Text: devices.Label{EN: c.EN, ZH: c.ZH}, Unit: c.Unit, Min: c.Min, Max: c.Max, Limit: c.Limit, Ref: c.Ref, Photo: c.Photo, Key: c.Key})
 	}
 	return t
 }

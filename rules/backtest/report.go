@@ -152,7 +152,7 @@ func NewReport(trial Trial, current *Trial, o Options) *Report {
 		r.Gaps = o.Coverage.gaps(o)
 	}
 	for _, t := range trial.Outcome.Tasks {
-		r.Tasks = append(r.Tasks, t.Message)
+		r.Tasks = append(r.Tasks, t.String())
 	}
 	all, attached := made(trial.Outcome, &o)
 	r.Orders = within(all, &o)

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/facilityd/facilityd/configs/diag"
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 )
@@ -189,7 +188,9 @@ func (r *Run) Finish(until time.Time) *Outcome {
 		slices.SortFunc(out.Watches, func(a, b rules.Watch) int {
 			return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Asset, b.Asset))
 		})
-		slices.SortFunc(out.Tasks, func(a, b diag.Diagnostic) int { return cmp.Compare(a.Message, b.Message) })
+		slices.SortFunc(out.Tasks, func(a, b rules.Task) int {
+			return cmp.Or(cmp.Compare(a.Asset, b.Asset), cmp.Compare(a.Fact.Name, b.Fact.Name))
+		})
 	}
 	return out
 }
@@ -204,7 +205,7 @@ func compareSteps(a, b rules.Transition) int {
 type Outcome struct {
 	Steps    []rules.Transition // in the order of the records
 	Watches  []rules.Watch      // which rules looked at which assets
-	Tasks    diag.List          // facts that rules wait for
+	Tasks    []rules.Task       // facts that rules wait for
 	Readings uint64
 }
 

@@ -143,7 +143,7 @@ func (b *Board) apiOrder(ctx context.Context, in *idInput) (*orderOutput[WorkOrd
 	if err != nil {
 		return nil, b.apiError(err)
 	}
-	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences, Log: viewLog(log), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	out := WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences, Log: viewLog(log, b.cfg.Templates[o.FaultClass]), Evidence: make([]Evidence, len(evidence)), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	for i, e := range evidence {
 		out.Evidence[i] = Evidence(e)
 	}
@@ -301,7 +301,7 @@ type Conflict struct {
 	Version int             `json:"version,omitempty" doc:"Version of the order now"`
 	State   ticketing.State `json:"state,omitempty" doc:"State of the order now"`
 	Changed []LogEntry      `json:"changed,omitempty" doc:"Log entries since the version that the sender had seen"`
-	Lacks   []string        `json:"lacks,omitempty" doc:"What has to be attached first: signature, photo"`
+	Lacks   []string        `json:"lacks,omitempty" doc:"What has to be attached first: signature, photo, one for each that is missing"`
 	Since   time.Time       `json:"since,omitzero" doc:"Since when the fault has held, when that is why"`
 }
 
@@ -328,7 +328,7 @@ func (b *Board) apiError(err error) error {
 	switch {
 	case errors.As(err, &conflict):
 		p := problem(typeConflict, http.StatusConflict)
-		p.Version, p.State, p.Changed = conflict.Now, conflict.State, viewLog(conflict.Changed)
+		p.Version, p.State, p.Changed = conflict.Now, conflict.State, viewLog(conflict.Changed, nil)
 		return &p
 	case errors.As(err, &state):
 		p := problem(typeNotAllowed, http.StatusConflict)

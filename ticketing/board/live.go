@@ -101,9 +101,19 @@ type Status struct {
 	Configuration string      `json:"configuration" doc:"Hash of the configuration in force"`
 	ReloadError   string      `json:"reload_error,omitempty" doc:"Why the last reload was not taken over; empty when it was"`
 	ReloadAt      time.Time   `json:"reload_at,omitzero" doc:"When the last reload was tried"`
-	Tasks         []string    `json:"tasks,omitempty" doc:"What a person has to provide before some rules are switched on"`
+	Tasks         []Task      `json:"tasks,omitempty" doc:"What a person has to provide before some rules are switched on"`
 	Lags          []Lag       `json:"lags"`
 	Clock         DaemonClock `json:"clock"`
+}
+
+// Task is a fact of an asset that rules wait for.
+type Task struct {
+	Site  string        `json:"site"`
+	Asset string        `json:"asset"`
+	Fact  string        `json:"fact" doc:"As the site file names it"`
+	Label devices.Label `json:"label" doc:"What it is"`
+	Unit  string        `json:"unit,omitempty"`
+	Rules []string      `json:"rules" doc:"Rules that are off until it is given"`
 }
 
 // DaemonClock is the time that the daemon works in.

@@ -94,7 +94,7 @@ func (b *Board) orderData(ctx context.Context, id, lang string) (*orderData, err
 	}
 	// What holds comes first.
 	slices.SortStableFunc(consequences, func(x, y Episode) int { return cmp.Compare(x.ClearedAt.UnixNano(), y.ClearedAt.UnixNano()) })
-	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences}, Log: viewLog(log), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
+	d := &orderData{Order: WorkOrderDetail{WorkOrder: b.sites().viewOrder(o), Consequences: consequences}, Log: viewLog(log, b.cfg.Templates[o.FaultClass]), ByHand: byHand(o.FaultClass), Guide: viewGuide(b.cfg.Templates[o.FaultClass])}
 	b.withClocks(&d.Order, o, log)
 	if t := b.cfg.Templates[o.FaultClass]; t != nil && o.State == ticketing.Done {
 		d.Watch = watchData{On: true, Blind: !o.BlindSince.IsZero(), Until: o.WatchUntil(t.Verify)}
@@ -169,7 +169,7 @@ func refusedForm(c *ticketing.Command, err error) (status int, form *formState) 
 	status = http.StatusConflict
 	switch {
 	case errors.As(err, &conflict):
-		form.Key, form.Changed = "order.conflict", viewLog(conflict.Changed)
+		form.Key, form.Changed = "order.conflict", viewLog(conflict.Changed, nil)
 		slices.Reverse(form.Changed)
 	case errors.As(err, &state):
 		form.Key = "order.conflict"

@@ -233,11 +233,39 @@ func (v *view) AttachmentRoles() []string { return ticketing.AttachmentRoles }
 
 // Lacks names what has to be attached.
 func (v *view) Lacks(roles []string) string {
-	words := make([]string, len(roles))
-	for i, r := range roles {
-		words[i] = v.T("attachment." + r)
+	var words []string
+	for _, role := range ticketing.AttachmentRoles {
+		n := 0
+		for _, r := range roles {
+			if r == role {
+				n++
+			}
+		}
+		switch word := v.T("attachment." + role); {
+		case n == 1:
+			words = append(words, word)
+		case n > 1:
+			words = append(words, fmt.Sprintf("%d × %s", n, word))
+		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// Limit is what a value of the checklist must be: bounds as signs, the rest in words.
+func (v *view) Limit(c GuideCheck) string {
+	text := v.L(c.Limit)
+	switch {
+	case c.Min != nil && c.Max != nil:
+		text = v.Number(*c.Min) + " – " + v.Number(*c.Max)
+	case c.Min != nil:
+		text = "≥ " + v.Number(*c.Min)
+	case c.Max != nil:
+		text = "≤ " + v.Number(*c.Max)
+	}
+	if text != "" && c.Unit != "" {
+		text += " " + c.Unit
+	}
+	return text
 }
 
 // CancelReasons are the reasons for which an order is not a job.

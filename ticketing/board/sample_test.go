@@ -266,7 +266,9 @@ func newSampleLive(t *testing.T) *sampleLive {
 	l := &sampleLive{
 		site: &devices.Site{ID: "demo", Name: devices.Label{EN: "Harbour Court", ZH: "港湾苑"}, Location: shanghai, Simulated: true},
 		status: board.Status{
-			Version: "1.0.0", Started: now.Add(-30 * time.Hour), Configuration: "5f1d0c77a91e", Tasks: []string{"pump-2: give rated_current to switch on P07"},
+			Version: "1.0.0", Started: now.Add(-30 * time.Hour), Configuration: "5f1d0c77a91e", Tasks: []board.Task{{
+				Site: "demo", Asset: "pump-2", Fact: "rated_current", Label: devices.Label{EN: "Rated current", ZH: "额定电流"}, Unit: "A", Rules: []string{"motor-overload"},
+			}},
 			Lags: []board.Lag{{Site: "demo", Consumer: "history", Records: 12, Seconds: 1.5}},
 		},
 	}

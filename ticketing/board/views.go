@@ -109,7 +109,10 @@ type Guide struct {
 type GuideCheck struct {
 	Text  devices.Label `json:"text"`
 	Unit  string        `json:"unit,omitempty" doc:"A value is read off in this unit"`
-	Limit string        `json:"limit,omitempty"`
+	Min   *float64      `json:"min,omitempty" doc:"The value must be at least this"`
+	Max   *float64      `json:"max,omitempty" doc:"The value must be at most this"`
+	Limit devices.Label `json:"limit,omitzero" doc:"What the value must be, in words, where that depends on the asset"`
+	Ref   string        `json:"ref,omitempty" doc:"Item of TSG T5002-2017, annex A" example:"A-1 29"`
 	Photo bool          `json:"photo,omitempty"`
 	Key   bool          `json:"key,omitempty" doc:"The job is not finished without it"`
 }
@@ -161,6 +164,7 @@ type LogEntry struct {
 	Asset      string                 `json:"asset,omitempty" doc:"Of a consequence: the asset that it is on"`
 	FaultClass string                 `json:"fault_class,omitempty" doc:"Of a consequence"`
 	Value      *ticketing.Measurement `json:"value,omitempty"`
+	Outside    bool                   `json:"outside,omitempty" doc:"The value breaks the limits of the checklist"`
 	Attachment *ticketing.Attachment  `json:"attachment,omitempty"`
 }
 
@@ -272,7 +276,7 @@ func (b *Board) withClocks(v *WorkOrderDetail, o *ticketing.Order, log []ticketi
 	}
 }
 
-func viewLog(log []ticketing.Entry) []LogEntry {
+func viewLog(log []ticketing.Entry, t *ticketing.Template) []LogEntry {
 	out := make([]LogEntry, len(log))
 	for i := range log {
 		e := &log[i]
@@ -281,6 +285,7 @@ func viewLog(log []ticketing.Entry) []LogEntry {
 			Person: e.Person, Until: e.Until, Episode: e.Episode, Severity: e.Severity, Rule: e.Rule, Cause: string(e.Cause),
 			Why: e.Why, Target: string(e.Target), Level: e.Level, Due: e.Due, Cleared: e.Cleared, Value: e.Value, Attachment: e.Attachment,
 		}
+		out[i].Outside = t.Outside(e.Value)
 		if e.Tier != 0 {
 			out[i].Tier = e.Tier.String()
 		}

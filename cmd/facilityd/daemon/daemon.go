@@ -200,7 +200,7 @@ func (d *Daemon) EmbeddedBroker() string {
 // Run opens what the settings name and works until the context ends; then it
 // stops intake first and lets what is under way finish.
 func (d *Daemon) Run(ctx context.Context) (err error) {
-	d.started = time.Now()
+	d.started = d.now()
 	var opened closers
 	defer func() { err = errors.Join(err, opened.close()) }()
 	if err := d.open(ctx, &opened); err != nil {

@@ -229,7 +229,7 @@ func (d *Daemon) Status() board.Status {
 		}
 		d.look(site, func(c *chain) {
 			for _, t := range c.engine.Tasks() {
-				s.Tasks = append(s.Tasks, t.Message)
+				s.Tasks = append(s.Tasks, board.Task{Site: site, Asset: t.Asset, Fact: t.Fact.Name, Label: t.Fact.Label, Unit: t.Fact.Unit, Rules: t.Rules})
 			}
 		})
 	}
