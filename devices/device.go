@@ -30,17 +30,18 @@ func (k Kind) String() string {
 // AvailabilityPoint is the name of the point that every device has.
 const AvailabilityPoint = "availability"
 
-// A Point is one named measurement or state of one device.
+// A Point is one named measurement or state of one device. It fills one cache
+// line.
 type Point struct {
 	Device *Device
 	// Index is dense per Registry, in the order of first appearance, so that
 	// state per point can live in a slice. It is not stable over a restart: what
 	// is written down is keyed by device id and point name.
 	Index uint32
+	Kind  Kind
 	Name  string
 	Role  string // a word of the role vocabulary, or "" when the point means nothing to rules
 	Unit  string // canonical code of the unit table; "" for none
-	Kind  Kind
 }
 
 // A Device is the thing that publishes. It belongs to one asset and is its own

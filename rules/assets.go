@@ -8,6 +8,17 @@ import (
 	"github.com/facilityd/facilityd/devices"
 )
 
+// deviceOf finds or makes the state of the device of a point, by the way of the
+// point's own state, which is needed in any case.
+func (e *Engine) deviceOf(p *devices.Point) *deviceState {
+	if int(p.Index) < len(e.points) {
+		if st := &e.points[p.Index]; st.bound {
+			return e.devs[st.device]
+		}
+	}
+	return e.device(p.Device)
+}
+
 // device finds or makes the state of a device.
 func (e *Engine) device(dev *devices.Device) *deviceState {
 	if int(dev.Index) < len(e.devs) {
@@ -141,7 +152,7 @@ func (e *Engine) bindPoint(d *deviceState, p *devices.Point) {
 	if st.bound {
 		return
 	}
-	st.bound, st.past = true, -1
+	st.bound, st.past, st.device = true, -1, p.Device.Index
 	all := e.reg.Points()
 	k, _ := slices.BinarySearchFunc(d.points, p.Name, func(idx uint32, name string) int { return cmp.Compare(all[idx].Name, name) })
 	d.points = slices.Insert(d.points, k, p.Index)
@@ -268,9 +279,9 @@ func (e *Engine) leave(d *deviceState) {
 	a.devices = slices.DeleteFunc(a.devices, func(o *deviceState) bool { return o == d })
 	for _, idx := range d.points {
 		p := &e.points[idx]
-		p.firstDep, p.depCount, p.past, p.pastLen, p.pastNext, p.pastDue = 0, 0, -1, 0, 0, 0
+		p.firstDep, p.depCount, p.past = 0, 0, -1
 	}
-	d.silence = nil
+	d.silence, d.past = nil, past{}
 	e.describe(a)
 	e.setStale(a)
 }

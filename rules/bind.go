@@ -10,22 +10,24 @@ import (
 
 // assetState is what the engine keeps of an asset.
 type assetState struct {
-	id        string
-	class     string
-	spec      *devices.Asset // nil for an asset that stands for its device
-	chunk     int
-	devices   []*deviceState // by id
-	instances []*instance    // in order of rule, device, lane
-	deps      []dependent    // by point
-	pasts     []past
+	// What every message needs comes first.
+	instances []*instance  // in order of rule, device, lane
+	busy      []uint64     // those that wait for a time, a bit each
+	deps      []dependent  // by point
 	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
-	tasks     []task
+	chunk     int
+	watchers  int   // detectors, which share its budget of orders
+	wait      int64 // how long it waits for stragglers
 	simulated bool
-	stale     bool   // its points changed: instances are to be made anew
-	watchers  int    // detectors, which share its budget of orders
-	wait      int64  // how long it waits for stragglers
-	held      []held // readings that wait, by time
+	stale     bool // its points changed: instances are to be made anew
+
+	id      string
+	class   string
+	spec    *devices.Asset // nil for an asset that stands for its device
+	devices []*deviceState // by id
+	tasks   []task
+	held    []held // readings that wait, by time
 	// orphans remember for instances that wait for the points of a device that
 	// took over from another.
 	orphans []*instance
@@ -39,29 +41,30 @@ type assetState struct {
 // asset. A device with several points of one role makes several instances,
 // called lanes.
 type instance struct {
-	rule   *Rule
-	asset  *assetState
-	dev    *deviceState
-	devs   []*deviceState // whose readings it looks at
-	lane   uint8
-	place  uint32  // place among the asset's instances
-	key    uint64  // orders instances that wake in one second
-	bind   []int32 // point index per role of the rule; -1 = none
-	have   uint64  // roles, a bit each, that have a point
-	consts *constants
-
-	t       int64 // how far it has been evaluated
-	due     int64 // when it must be evaluated without a reading
-	wake    int64 // journal time of its place in the queue; 0 = none
-	gateAcc int64 // how long only_while has been true
+	// What every evaluation needs comes first.
+	rule    *Rule
+	asset   *assetState
+	consts  *constants
+	limbs   []limb // one per threshold
+	slots   []slot
+	bind    []int32 // point index per role of the rule; -1 = none
+	t       int64   // how far it has been evaluated
+	due     int64   // when it must be evaluated without a reading
+	mark    uint32
+	place   uint32 // place among the asset's instances
 	gate    Truth
 	busy    bool
 	dead    bool
 	fresh   bool // its inputs or its rule changed and it was not evaluated since
-	mark    uint32
-	limbs   []limb // one per threshold
-	slots   []slot
-	kin     *kin // its related assets; nil where the rule asks of none
+	lane    uint8
+	wake    int64  // journal time of its place in the queue; 0 = none
+	gateAcc int64  // how long only_while has been true
+	have    uint64 // roles, a bit each, that have a point
+	kin     *kin   // its related assets; nil where the rule asks of none
+
+	dev  *deviceState
+	devs []*deviceState // whose readings it looks at
+	key  uint64         // orders instances that wake in one second
 }
 
 // A limb is where one threshold of one instance stands.
@@ -180,6 +183,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	// Everything of an asset lies side by side: memory is what limits the engine.
 	block := make([]instance, len(plan))
 	a.instances = make([]*instance, len(plan))
+	a.busy = make([]uint64, (len(plan)+63)/64)
 	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
 	for k := range plan {
 		i := &block[k]
@@ -408,35 +412,26 @@ func (e *Engine) attach(a *assetState) {
 			total++
 		}
 	}
-	pasts := a.pasts
-	a.deps, a.pasts = make([]dependent, 0, total), make([]past, 0, len(looks))
+	a.deps = make([]dependent, 0, total)
 	for _, d := range a.devices {
+		var from []int16
+		step := uint32(0)
 		for _, idx := range d.points {
 			p := &e.points[idx]
 			list := looks[idx]
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
+			p.narrow(list)
 			a.deps = append(a.deps, list...)
 			if len(list) == 0 {
-				p.past, p.pastLen, p.pastNext, p.pastDue = -1, 0, 0, 0
+				p.past = -1
 				continue
 			}
-			var h past
-			if p.past >= 0 {
-				h = pasts[p.past]
-			}
-			p.past, p.pastStep = int32(len(a.pasts)), steps[idx]
-			a.pasts = append(a.pasts, h)
+			from = append(from, p.past)
+			p.past = int16(len(from) - 1)
+			step = max(step, steps[idx])
 		}
+		d.past.reshape(from, step)
 	}
-}
-
-// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
-func (r *Rule) pastStep() uint32 {
-	span := int64(pastSpan)
-	for _, t := range r.Thresholds {
-		span = max(span, 2*int64(t.For))
-	}
-	return uint32(span / second / pastLength)
 }
 
 func (e *Engine) setBusy(i *instance, busy bool) {
@@ -451,6 +446,7 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 	for _, d := range i.devs {
 		d.busy += n
 	}
+	i.asset.busy[i.place/64] ^= 1 << (i.place % 64)
 	if i.rule.stateful {
 		return
 	}
@@ -458,12 +454,16 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 		if idx < 0 {
 			continue
 		}
-		deps := i.asset.depsOf(&e.points[idx])
+		p := &e.points[idx]
+		deps := i.asset.depsOf(p)
 		for k := range deps {
 			if x := &deps[k]; uint32(x.place) == i.place {
-				x.still = !busy
+				if x.still = !busy; x.still {
+					x.look(i, p.value)
+				}
 			}
 		}
+		p.narrow(deps)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/facilityd/facilityd/devices"
@@ -15,7 +14,7 @@ import (
 // which each other chunk was last written, so that a torn checkpoint is seen.
 
 // checkpointVersion is the first byte of every chunk.
-const checkpointVersion = 4
+const checkpointVersion = 5
 
 // ErrCheckpoint is returned for a chunk that cannot be used. The engine is then
 // to be made anew and the journal read from its beginning.
@@ -250,23 +249,9 @@ func (e *Engine) writeDevice(w *writer, d *deviceState) {
 		w.byte(byte(st.quality))
 		w.bool(st.ok)
 		w.bool(st.lost)
-		d.asset.writePast(w, st)
+		w.int(int64(st.past))
 	}
-}
-
-// writePast writes the history of a point, oldest first.
-func (a *assetState) writePast(w *writer, p *pointState) {
-	if p.past < 0 {
-		w.byte(0)
-		return
-	}
-	w.byte(p.pastLen + 1)
-	w.uint(uint64(p.pastDue))
-	for k := range p.pastLen {
-		m := a.pasts[p.past][(p.pastNext+pastLength-p.pastLen+k)%pastLength]
-		w.uint(uint64(m.t))
-		w.uint(uint64(math.Float32bits(m.v)))
-	}
+	d.past.write(w)
 }
 
 func (i *instance) write(w *writer) {
@@ -464,6 +449,7 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		d.conn = -1
 	}
 	d.timed = r.bool()
+	cols := 0
 	for range r.count(10) {
 		if r.bad {
 			return
@@ -476,29 +462,16 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 		st.value, st.text = r.float(), r.string()
 		st.quality = devices.Quality(r.byte())
 		st.ok, st.lost = r.bool(), r.bool()
-		a.readPast(r, st)
+		// Binding the asset keeps the columns that somebody looks at.
+		if st.past = int16(r.int()); st.past < -1 || int(st.past) > cols {
+			r.fail()
+			st.past = -1
+		}
+		if int(st.past) == cols {
+			cols++
+		}
 	}
-}
-
-// readPast puts a history into a place of its own on the asset; binding the
-// asset keeps it when somebody looks at the point.
-func (a *assetState) readPast(r *cursor, p *pointState) {
-	n := r.byte()
-	if n == 0 {
-		return
-	}
-	if n--; n > pastLength {
-		r.fail()
-		return
-	}
-	p.pastDue = uint32(r.uint())
-	p.pastLen, p.pastNext = n, n%pastLength
-	p.past = int32(len(a.pasts))
-	var h past
-	for k := range n {
-		h[k] = moment{uint32(r.uint()), math.Float32frombits(uint32(r.uint()))}
-	}
-	a.pasts = append(a.pasts, h)
+	d.past = readPast(r, cols)
 }
 
 // readInstance gives an instance back what it remembered. One that is not made

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"math/bits"
 	"time"
 
 	"github.com/facilityd/facilityd/devices"
@@ -239,8 +240,10 @@ func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 				next = i
 			}
 		}
-		for _, i := range a.instances {
-			look(i)
+		for k, word := range a.busy {
+			for ; word != 0; word &= word - 1 {
+				look(a.instances[64*k+bits.TrailingZeros64(word)])
+			}
 		}
 		for k := range a.visitors {
 			look(a.visitors[k].inst)

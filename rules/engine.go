@@ -53,6 +53,7 @@ type Engine struct {
 	// them.
 	releasing bool
 	scratch   []devices.Reading
+	warmth    warmth
 
 	written    [Chunks]uint64 // position at which a chunk was last written
 	chunkDirty [Chunks]bool
@@ -122,7 +123,11 @@ func (e *Engine) Apply(rec *devices.Record, readings []devices.Reading) []Transi
 	}
 	if len(readings) > 0 {
 		conn := e.delivering(rec)
-		for k := 0; k < len(readings); {
+		for k, warm := 0, 0; k < len(readings); {
+			if k >= warm && len(readings)-k > warmLeast {
+				warm = min(k+warmAhead, len(readings))
+				e.warm(readings[k:warm])
+			}
 			k += e.take(readings[k:], conn)
 		}
 	}
@@ -145,7 +150,7 @@ func (e *Engine) begin(rec *devices.Record) {
 // take takes the next readings of one device, and returns how many they were.
 // Where the asset waits for stragglers they are evaluated later.
 func (e *Engine) take(rs []devices.Reading, conn int32) int {
-	d := e.device(rs[0].Point.Device)
+	d := e.deviceOf(rs[0].Point)
 	if d.wait == 0 {
 		return e.moment(d, rs, conn)
 	}
@@ -194,6 +199,7 @@ func (e *Engine) moment(d *deviceState, rs []devices.Reading, conn int32) int {
 	if alive && !e.releasing {
 		e.alive(d, conn)
 	}
+	e.remember(d, first.Time)
 	e.evaluate(first.Time)
 	return n
 }
@@ -247,15 +253,15 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 	if r.Point.Kind == devices.Event {
 		e.ctx.event, e.ctx.eventTime = int32(r.Point.Index), r.Time
 	}
-	switch {
-	case !good:
+	if !good {
 		e.stats.Unusable++
-	case p.past >= 0:
-		p.remember(d.asset, r.Time)
 	}
 	e.touchVisitors(d.asset, r.Point.Index)
 	if !same {
 		e.touchDeps(d.asset, p)
+		return true
+	}
+	if r.Value >= float64(p.low) && r.Value <= float64(p.high) {
 		return true
 	}
 	deps := d.asset.depsOf(p)
@@ -263,6 +269,9 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		if x := &deps[k]; !x.still || r.Value < x.low || r.Value > x.high {
 			e.touchDep(d.asset, x, r.Value)
 		}
+	}
+	if p.low <= p.high {
+		p.narrow(deps)
 	}
 	return true
 }
@@ -302,11 +311,14 @@ func (e *Engine) touchDeps(a *assetState, p *pointState) {
 	for k := range deps {
 		e.touchDep(a, &deps[k], p.value)
 	}
+	p.narrow(deps)
 }
 
 func (e *Engine) touchDep(a *assetState, x *dependent, v float64) {
 	i := a.instances[x.place]
-	x.look(i, v)
+	if x.still {
+		x.look(i, v)
+	}
 	if i.mark != e.mark {
 		i.mark = e.mark
 		e.dirty = append(e.dirty, i)

@@ -106,11 +106,12 @@ func unitSuffix(u string) string {
 func (e *Engine) series(p *devices.Point, st *pointState) Series {
 	s := Series{Device: p.Device.ID, Point: p.Name, Unit: p.Unit}
 	if st.past >= 0 {
-		a := e.devs[p.Device.Index].asset
-		for k := range st.pastLen {
-			m := a.pasts[st.past][(st.pastNext+pastLength-st.pastLen+k)%pastLength]
-			s.Times = append(s.Times, int64(m.t)*second)
-			s.Values = append(s.Values, finite(float64(m.v)))
+		h := &e.devs[p.Device.Index].past
+		for k := range h.length {
+			if t, row := h.row(int(k)); row[st.past] == row[st.past] {
+				s.Times = append(s.Times, int64(t)*second)
+				s.Values = append(s.Values, finite(float64(row[st.past])))
+			}
 		}
 	}
 	if n := len(s.Times); st.time != 0 && (n == 0 || s.Times[n-1] < st.time/second*second) {

@@ -315,7 +315,8 @@ func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func(
 		if !known {
 			return 0, false
 		}
-		v := f(vals[:len(parts)])
+		// Handed on, the values of this call would have to live on the heap.
+		v := f(ctx.folded[:copy(ctx.folded[:], vals[:len(parts)])])
 		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	}
 	return res

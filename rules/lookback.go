@@ -33,6 +33,9 @@ func (r *Rule) Lookback() time.Duration {
 // without time records (a table, InfluxDB) applies a [devices.Tick] there, and the
 // engine does what it would have done with one every second.
 func (e *Engine) NextWake(upTo int64) (at int64, ok bool) {
+	if len(e.freed)+len(e.late) > 0 && e.grid+second <= upTo {
+		return e.grid + second, true
+	}
 	return e.wakes.next(e.grid, upTo)
 }
 

@@ -22,6 +22,7 @@ type evalContext struct {
 	// event is the point whose event is being told, -1 for none.
 	event     int32
 	eventTime int64
+	folded    [maxFold]float64 // what a function over several values works on
 }
 
 // never is a time that does not come.

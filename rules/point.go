@@ -8,26 +8,47 @@ import (
 )
 
 // pointState is what the engine keeps of a point: the newest reading and who
-// looks at it. It lies in a slice by Point.Index and fills one cache line: what
-// limits the engine with many devices is memory, not arithmetic.
+// looks at it. It lies in a slice by Point.Index, so that the points of a device
+// are neighbours, and fills one cache line: what limits the engine with many
+// devices is memory, not arithmetic.
 type pointState struct {
 	time    int64 // of the newest reading; 0 = none
 	value   float64
 	text    string
 	validTo int64 // the value holds until then, unless another comes
-	// Those who look at it are deps[firstDep:][:depCount] of the asset; its past
-	// is pasts[past] of the asset, -1 when nobody looks.
+	// As long as readings stay between low and high nobody who looks at the point
+	// needs to know; low is above high where somebody wants each.
+	low, high float32
+	device    uint32 // index of its device
+	// Those who look at it are deps[firstDep:][:depCount] of the asset.
 	firstDep uint32
-	past     int32
-	pastDue  uint32 // Unix seconds of the next reading to keep there
-	pastStep uint32 // seconds between them
 	depCount uint16
-	pastNext uint8
-	pastLen  uint8
-	ok       bool // the value may be used
-	bound    bool // a reading has been seen
+	past     int16 // its column in the past of its device, -1 when nobody looks
+	ok       bool  // the value may be used
+	bound    bool  // a reading has been seen
 	quality  devices.Quality
 	lost     bool // its device went offline since
+}
+
+// narrow sets the range in which nobody needs to know of a reading: the common
+// one of those who look at the point.
+func (p *pointState) narrow(deps []dependent) {
+	low, high := math.Inf(-1), math.Inf(1)
+	for k := range deps {
+		x := &deps[k]
+		if !x.still {
+			p.low, p.high = 1, -1
+			return
+		}
+		low, high = max(low, x.low), min(high, x.high)
+	}
+	// Rounded inwards: a reading that falls between goes the longer way.
+	if p.low = float32(low); float64(p.low) < low {
+		p.low = math.Nextafter32(p.low, float32(math.Inf(1)))
+	}
+	if p.high = float32(high); float64(p.high) > high {
+		p.high = math.Nextafter32(p.high, float32(math.Inf(-1)))
+	}
 }
 
 // A dependent is an instance that looks at a point. As long as readings stay
@@ -71,53 +92,30 @@ func region(v float64, cuts []float64) (low, high float64) {
 	return low, high
 }
 
-// past is the recent history of a point for the evidence of an episode, thinned
-// to one reading per step; a ring.
-type past [pastLength]moment
-
-type moment struct {
-	t uint32 // Unix seconds
-	v float32
-}
-
-const pastLength = 16
-
-// pastSpan is the shortest stretch of time that the evidence shows.
-const pastSpan = 15 * time.Minute
-
-// remember keeps the point's newest reading if it is time to.
-func (p *pointState) remember(a *assetState, t int64) {
-	s := uint32(t / second)
-	if s < p.pastDue {
-		return
-	}
-	p.pastDue = s + p.pastStep
-	a.pasts[p.past][p.pastNext] = moment{s, float32(p.value)}
-	p.pastNext = (p.pastNext + 1) % pastLength
-	p.pastLen = min(p.pastLen+1, pastLength)
-}
-
 // deviceState is what the engine keeps of a device.
 type deviceState struct {
-	dev       *devices.Device
+	// What every message needs comes first.
 	asset     *assetState
-	points    []uint32 // indices of its bound points, by point name
-	newest    int64    // newest reading time that was evaluated
-	clock     int64    // newest reading time that arrived
-	clockLive int64    // the connection's live clock when it did
-	wait      int64    // lateness of its asset
-	heard     int64    // journal time of the last message
-	heardLive int64    // the connection's live clock at that time
-	gap       int64    // observed time between readings, peak with a slow decay
-	valid     int64    // how long a value of the device holds
-	conn      int32    // index of its connection; -1 before it was heard
-	busy      int32    // instances that wait for a time, and look at this device
-	timed     bool     // its readings carry their own time
-	silence   []*instance
-	self      []*deviceState // the device alone
-	moving    []held         // what waits, on the way to another asset
-	chunk     int32          // of its asset
-	watched   bool           // a silence rule holds: the next message matters
+	newest    int64 // newest reading time that was evaluated
+	clock     int64 // newest reading time that arrived
+	clockLive int64 // the connection's live clock when it did
+	wait      int64 // lateness of its asset
+	heard     int64 // journal time of the last message
+	heardLive int64 // the connection's live clock at that time
+	gap       int64 // observed time between readings, peak with a slow decay
+	valid     int64 // how long a value of the device holds
+	conn      int32 // index of its connection; -1 before it was heard
+	busy      int32 // instances that wait for a time, and look at this device
+	chunk     int32 // of its asset
+	timed     bool  // its readings carry their own time
+	watched   bool  // a silence rule holds: the next message matters
+	past      past
+
+	dev     *devices.Device
+	points  []uint32 // indices of its bound points, by point name
+	silence []*instance
+	self    []*deviceState // the device alone
+	moving  []held         // what waits, on the way to another asset
 }
 
 // Validity: a value is stale after the silence that the profile allows, else

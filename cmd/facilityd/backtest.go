@@ -57,13 +57,13 @@ Where the readings come from:
   --csv      a table with the columns time, device, point, value and perhaps
              quality, one value a row; the site file says what the devices are. A
              point called like a role is that role, else the device's profile says
-             what it is. Values are in the unit of the role (facilityd profile roles
+             what it is. Values are in the unit of the role (facilityd profile list --roles
              lists them). An approximation, as above.
 
 What lies before --from is not reported; rules learn from it as long as their
 longest window is. Where the past is too short for a rule, the report says so.`,
 		Example: `  facilityd backtest --rules bearing.yaml --csv march.csv --site estate.yaml
-  facilityd backtest --enable pump-dry-run --journal --config facilityd.yaml --from 2026-03-01 --html report.html
+  facilityd backtest --enable current-unbalance --journal --config facilityd.yaml --from 2026-03-01 --html report.html
   facilityd backtest --rules rules --influx --config facilityd.yaml --from 2026-01-01 --to 2026-04-01 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBacktest(cmd, &o) },

@@ -93,6 +93,11 @@ func TestExamplesCanBeTyped(t *testing.T) {
 		}
 	}
 	walk(rootCommand())
+	page, err := os.ReadFile("../../rules/backtest/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(&cobra.Command{Use: "the page on backtests", Short: "page", Long: strings.ReplaceAll(string(page), "\nfacilityd ", "\n  facilityd ")})
 	if parsed < 12 {
 		t.Errorf("only %d examples were found", parsed)
 	}

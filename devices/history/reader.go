@@ -129,6 +129,9 @@ func (r *Reader) window(ctx context.Context, from, to time.Time) ([]Stored, erro
 	place := make(map[storedKey]int)
 	for result.Next() {
 		rec := result.Record()
+		if !rec.Time().Before(to) {
+			continue // 1.8 gives what lies on the end too
+		}
 		tag := func(name string) string { s, _ := rec.ValueByKey(name).(string); return s }
 		point, kind := fieldOf(rec.Field(), rec.Value())
 		key := storedKey{tag("device"), point, rec.Time().UnixNano()}

@@ -107,7 +107,7 @@ const charted = 20
 
 // RuleChart draws the orders of the rules that open most.
 func (v *view) RuleChart() template.HTML {
-	const row, left = 26.0, 150.0
+	const row, left = 26.0, 158.0
 	most, n := 1, 0
 	for _, l := range v.Rules {
 		if l.Orders+l.Current > 0 && n < charted {
@@ -125,7 +125,7 @@ func (v *view) RuleChart() template.HTML {
 		}
 		y := float64(n) * row
 		n++
-		d.text("label", "end", left-8, y+17, shorten(l.Name, 22))
+		d.text("label", "end", left-8, y+17, shorten(l.Name, 21))
 		width := func(n int) float64 { return float64(n) / float64(most) * (chartWidth - left - 40) }
 		if v.Current == nil {
 			d.rect("trial", left, y+5, width(l.Orders), 15, fmt.Sprintf("%s: %d", l.Name, l.Orders))

@@ -30,8 +30,8 @@ type TableOptions struct {
 	Room int
 }
 
-// DefaultRoom is about 300 MB of rows.
-const DefaultRoom = 4_000_000
+// DefaultRoom is about 160 MB of rows.
+const DefaultRoom = 2_000_000
 
 // columns of the long form, in any order; others are not looked at.
 var columns = []string{"time", "device", "point", "value", "quality"}
@@ -377,13 +377,15 @@ func (t *table) value(r *devices.Reading, s string) (hint string, ok bool) {
 			return "", utf8.ValidString(s)
 		}
 		switch strings.ToLower(s) {
-		case "1", "true", "on", "yes", "1.0":
+		case "1", "true", "on", "yes":
 			r.Value = 1
 			return "", true
-		case "0", "false", "off", "no", "0.0":
+		case "0", "false", "off", "no":
 			return "", true
 		}
-		return "true or false", false
+		v, err := strconv.ParseFloat(s, 64) // 1.0 is how some write it
+		r.Value = v
+		return "true or false", err == nil && (v == 0 || v == 1)
 	}
 	if t.decimal {
 		s = strings.Replace(s, ",", ".", 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
 	"github.com/facilityd/facilityd/devices/history/influxtest"
 	"github.com/facilityd/facilityd/devices/mqtt/mosquittotest"
+	"github.com/facilityd/facilityd/rules/backtest"
 )
 
 // boilerProfile reads a temperature register that counts in tenths. bar is the
@@ -146,5 +147,15 @@ func TestRedecodingMendsTheHistoryAndOpensNothing(t *testing.T) {
 	}
 	if n := len(All[orderView](d, "/api/v1/work-orders", nil)); n != 0 {
 		t.Errorf("%d orders were opened", n)
+	}
+
+	// From the mended history the rules find what they would have found.
+	var report backtest.Report
+	out := facilityd(t, "backtest", "--influx", "--json", "--config", settings, "--from", from)
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatal(err)
+	}
+	if o := report.Orders; !report.Approximate || len(o) != 1 || o[0].Asset != "b1" || !o[0].Onset.Equal(start.Add(10*time.Second)) || !o[0].At.Equal(start.Add(13*time.Second)) {
+		t.Errorf("from InfluxDB: %s", out)
 	}
 }
