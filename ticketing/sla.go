@@ -49,8 +49,9 @@ func (a Allowed) of(t Target) time.Duration {
 	}
 }
 
-// A Policy says how long orders may take. It is fixed for the life of a clock:
-// clocks are computed from the log whenever somebody looks.
+// A Policy says how long orders may take. Clocks are computed from the log with the
+// policy in force whenever somebody looks, so another policy counts for the orders
+// that are there as well.
 type Policy struct {
 	Tiers [P4 + 1]Allowed // by tier
 	// MaxPause is how long a reason for waiting pauses clocks at most, so that

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,10 +80,11 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check everything that run would load, without running",
-		Long: `Reads settings, site files, profiles and rules and checks them together. Every
-finding names file, line and column, what was found, and what would be right.
-Tasks are facts about assets that a rule waits for; they are not errors. Rules that
-cannot mean what they say (facilityd rules check) are warnings here.
+		Long: `Reads settings, site files, profiles, rules and the people file and checks them
+together. Every finding names file, line and column,
+what was found, and what would be right. Tasks are facts about assets that a rule
+waits for; they are not errors. Rules that cannot mean what they say (facilityd
+rules check) are warnings here.
 
 The exit status is 0 when run would start.
 
@@ -123,6 +125,13 @@ it is shipped keeps 1,000.`,
 				_ = b.Tasks.Print(cmd.OutOrStdout())
 				fmt.Fprintf(cmd.OutOrStdout(), "site %s: %d assets, %d profiles, %d rules, %d tasks: ok\n",
 					b.Site.ID, len(b.Site.Assets), len(b.Content.Profiles), len(b.Rules.Rules), len(b.Tasks))
+			}
+			if crew, _ := daemon.OpenCrew(&e.Settings, bundles, time.Now()); crew != nil {
+				r := crew.Roster
+				fmt.Fprintf(cmd.OutOrStdout(), "people: %d persons, %d teams, %d rotas, %d chains, %d channels: ok\n",
+					len(r.Persons), len(r.Teams), len(r.Rotas), len(r.Chains), len(crew.People.Channels))
+			} else {
+				fmt.Fprintln(cmd.OutOrStdout(), "people: no file is named, so nobody is told of orders")
 			}
 			return nil
 		},

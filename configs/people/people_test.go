@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"github.com/facilityd/facilityd/ticketing/notify"
 )
 
+var shipped = sync.OnceValues(templates.Shipped)
+
 // around is one site in Shanghai that works Monday to Friday, but for the spring
 // festival and the days that are worked for it.
 func around(t *testing.T) Around {
@@ -25,7 +28,7 @@ func around(t *testing.T) Around {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, list := templates.Shipped()
+	set, list := shipped()
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}

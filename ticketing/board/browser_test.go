@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/facilityd/facilityd/rules"
+	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/calendar"
 )
 
 var screenshots = flag.String("screenshots", "", "folder to leave pictures of the pages in")
@@ -150,6 +152,10 @@ func TestPagesFitEveryScreenInBothLanguages(t *testing.T) {
 	s.tellAll()
 	s.live.status.ReloadError = "rules/pumps.yaml:12:3: error: unknown key \"fro\" (did you mean \"for\"?)"
 	s.live.status.ReloadAt = now.Add(-90 * time.Second)
+	p := ticketing.DefaultPolicy()
+	if _, err := s.store.Warn(t.Context(), "demo", 1, now, &p, calendar.Always()); err != nil { // logs tell of deadlines
+		t.Fatal(err)
+	}
 	b := newBrowser(t)
 	type screen struct {
 		name          string

@@ -72,7 +72,8 @@ func (b *postbox) expect(t *testing.T, at time.Time, want ...string) time.Time {
 	return due
 }
 
-func TestOrdersThatComeTogetherAreOneMessageAndP1IsItsOwn(t *testing.T) {
+// PAINS 6: each fault is an order of its own; only the message is one for several.
+func TestPain06OrdersThatComeTogetherAreOneMessageAndP1IsItsOwn(t *testing.T) {
 	b := person(10)
 	for i := range 4 {
 		b.order(notify.New, ticketing.P2, "demo", fmt.Sprint("a", i), ticketing.Open, t0)

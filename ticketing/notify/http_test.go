@@ -103,12 +103,54 @@ func TestAnUpdateChangesTheMessageWhereTheServiceCan(t *testing.T) {
 	})
 }
 
+// No phone rings for a text that changes: what needs attention is a message of its
+// own, and the next change is made to that one.
+func TestWhatHasToRingIsNoChangeOfAnEarlierMessage(t *testing.T) {
+	for typ, changes := range map[string]string{"slack": "ts", "telegram": "message_id", "ntfy": "sequence_id"} {
+		s := serversOf[typ](t)
+		c := open(t, 5*time.Second, channelOf(typ, s.URL))
+		refs := []string{""}
+		for i, kind := range []Kind{New, Escalated, Worse, Again, Update} {
+			m := sample(fmt.Sprint(i))
+			m.Kind, m.Replaces, m.Title = kind, refs[len(refs)-1], string(kind)
+			ref, err := c.Send(t.Context(), "c", addressOf[typ], m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took := s.took[len(s.took)-1]; (took[changes] != nil) != (kind == Update) {
+				t.Errorf("%s: %s sent %v", typ, kind, took)
+			}
+			if (ref == m.Replaces) != (kind == Update) {
+				t.Errorf("%s: %s has the ref %q after %q", typ, kind, ref, m.Replaces)
+			}
+			refs = append(refs, ref)
+		}
+	}
+}
+
+func TestRobotsMentionSomebodyOnlyWhenAPhoneHasToRing(t *testing.T) {
+	for _, typ := range []string{"dingtalk", "wecom", "feishu"} {
+		s := serversOf[typ](t)
+		c := open(t, 5*time.Second, channelOf(typ, s.URL))
+		for kind, mentioned := range map[Kind]bool{New: true, Again: true, Update: false, Cleared: false} {
+			m := sample(string(kind))
+			m.Kind = kind
+			if _, err := c.Send(t.Context(), "c", addressOf[typ], m); err != nil {
+				t.Fatal(err)
+			}
+			if took := fmt.Sprint(s.took[len(s.took)-1]); strings.Contains(took, addressOf[typ]) != mentioned {
+				t.Errorf("%s: %s sent %s", typ, kind, took)
+			}
+		}
+	}
+}
+
 func TestAnUpdateOfAMessageThatIsGoneIsSentAnew(t *testing.T) {
 	for typ, gone := range map[string]string{"slack": "C024BE91L 1.0", "telegram": "99"} {
 		s := serversOf[typ](t)
 		c := open(t, 5*time.Second, channelOf(typ, s.URL))
 		m := sample("k")
-		m.Replaces = gone
+		m.Kind, m.Replaces = Update, gone
 		ref, err := c.Send(t.Context(), "c", addressOf[typ], m)
 		if err != nil || ref == gone || len(s.took) != 1 {
 			t.Errorf("%s: %q, %v, took %d", typ, ref, err, len(s.took))

@@ -68,7 +68,7 @@ func (s *mailSender) write(to string, m *Message) (*mail.Msg, string, error) {
 	msg.SetMessageIDWithValue(id)
 	subject := m.Title
 	if m.Replaces != "" {
-		if m.Subject != "" {
+		if m.Subject != "" && !m.rings() {
 			subject = "Re: " + m.Subject
 		}
 		msg.SetGenHeader(mail.HeaderInReplyTo, "<"+m.Replaces+">")

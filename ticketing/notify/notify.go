@@ -35,9 +35,11 @@ const (
 type Message struct {
 	// Key is the same each time this message is tried, and no other message's.
 	Key string `json:"key"`
-	// Replaces is what Send returned for the message that this one updates, ""
-	// for a new one. A channel that cannot change what it sent sends a short
-	// follow-up instead.
+	// Replaces is what Send returned for the newest message about the same, "" for
+	// the first. What needs nobody's attention changes that message where the
+	// channel can, and follows it without a sound where it cannot. What has to
+	// ring is a message of its own, in reply to the earlier one: no phone rings
+	// for a text that changes.
 	Replaces string         `json:"replaces,omitempty"`
 	Thread   string         `json:"thread,omitempty"` // order number: messages about one order belong together
 	Kind     Kind           `json:"kind"`
@@ -57,6 +59,9 @@ type Message struct {
 	More      string `json:"more,omitempty"`
 	Simulated bool   `json:"simulated,omitempty"`
 }
+
+// rings reports whether the message needs somebody's attention now.
+func (m *Message) rings() bool { return m.Kind != Update && m.Kind != Cleared }
 
 // A Line is one line of a message.
 type Line struct {

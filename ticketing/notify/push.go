@@ -34,7 +34,7 @@ var plainText = markup{escape: as, bold: as, limit: 4000, size: bytesOf, noTitle
 // disturb" where the phone allows it.
 func urgency(m *Message) int {
 	switch {
-	case m.Kind == Update || m.Kind == Cleared:
+	case !m.rings():
 		return 2
 	case m.Tier == 1:
 		return 5
@@ -50,10 +50,10 @@ func buildNtfy(c *Config, _ time.Time, to string, m *Message) (*call, error) {
 	if m.Link != "" {
 		body["click"] = m.Link
 	}
-	if m.Tier == 1 && m.Kind != Update {
+	if m.Tier == 1 && m.rings() {
 		body["tags"] = []string{"rotating_light"}
 	}
-	if m.Replaces != "" {
+	if m.Replaces != "" && !m.rings() {
 		body["sequence_id"] = m.Replaces
 	}
 	call, err := post(c.URL, body)
@@ -85,7 +85,7 @@ func readNtfy(a *answer, m *Message) (string, error) {
 		return "", a.refused(false, 0, r.Error)
 	case a.status == http.StatusOK && r.ID == "":
 		return "", a.refused(true, 0, "the answer is not ntfy's")
-	case a.status == http.StatusOK && m.Replaces != "":
+	case a.status == http.StatusOK && m.Replaces != "" && !m.rings():
 		return m.Replaces, nil // the sequence keeps its first id
 	case a.status == http.StatusOK:
 		return r.ID, nil

@@ -14,7 +14,8 @@ import (
 // Group robots of DingTalk, WeCom and Feishu: an address that is a secret, maybe a
 // signature, and an answer of status 200 whose body says whether it was taken.
 // They cannot change what they sent, so an update is a short follow-up. The
-// address of a contact is who is mentioned in the group, so that a phone rings.
+// address of a contact is who is mentioned in the group, so that a phone rings:
+// by what needs attention, not by an update.
 
 var dingtalkKind = &kind{
 	needs: []string{"url"}, may: []string{"secret", "ca"},
@@ -53,7 +54,7 @@ func buildDingtalk(c *Config, now time.Time, to string, m *Message) (*call, erro
 	k.limit, k.newline = 5000, "\n\n" // 20,000 bytes are allowed; one newline is no new line
 	text := k.render(m)
 	at := map[string]any{"isAtAll": false}
-	if to != "" {
+	if to != "" && m.rings() {
 		text += "\n\n@" + to // the number in the text is what makes the mention
 		at["atMobiles"] = []string{to}
 	}
@@ -76,7 +77,7 @@ func buildWecom(c *Config, _ time.Time, to string, m *Message) (*call, error) {
 	k := robotText
 	k.limit, k.newline = 4096-80, "\n"
 	text := k.render(m)
-	if to != "" {
+	if to != "" && m.rings() {
 		text += "\n<@" + to + ">"
 	}
 	return post(c.URL, map[string]any{"msgtype": "markdown", "markdown": map[string]string{"content": text}})
@@ -127,7 +128,7 @@ func buildFeishu(c *Config, now time.Time, to string, m *Message) (*call, error)
 	if m.Link != "" {
 		lines = append(lines, []piece{{"tag": "a", "text": m.LinkText, "href": m.Link}})
 	}
-	if to != "" {
+	if to != "" && m.rings() {
 		lines = append(lines, []piece{{"tag": "at", "user_id": to}})
 	}
 	lang := "en_us"

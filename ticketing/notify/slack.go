@@ -27,7 +27,7 @@ var slackText = markup{
 func buildSlack(c *Config, _ time.Time, to string, m *Message) (*call, error) {
 	body := map[string]any{"channel": to, "text": slackText.render(m), "mrkdwn": true, "unfurl_links": false}
 	method := "/chat.postMessage"
-	if channel, ts, ok := strings.Cut(m.Replaces, " "); ok {
+	if channel, ts, ok := strings.Cut(m.Replaces, " "); ok && !m.rings() {
 		method, body = "/chat.update", map[string]any{"channel": channel, "ts": ts, "text": slackText.render(m)}
 	}
 	call, err := post(strings.TrimSuffix(c.URL, "/")+method, body)

@@ -42,16 +42,24 @@ func buildTelegram(c *Config, _ time.Time, to string, m *Message) (*call, error)
 		"chat_id": to, "text": telegramText.render(m), "parse_mode": "HTML", "link_preview_options": map[string]bool{"is_disabled": true},
 	}
 	method := "sendMessage"
-	if m.Replaces != "" {
-		id, err := strconv.ParseInt(m.Replaces, 10, 64)
-		if err != nil {
-			return nil, errors.New("the message to update has no number of Telegram's")
-		}
-		method, body["message_id"] = "editMessageText", id
-	} else if m.Tier != 1 && m.Kind != New && m.Kind != Escalated {
-		body["disable_notification"] = m.Kind == Update || m.Kind == Cleared
+	if m.Replaces == "" {
+		body["disable_notification"] = !m.rings()
+		return post(telegramMethod(c, method), body)
 	}
-	return post(strings.TrimSuffix(c.URL, "/")+"/bot"+c.Token+"/"+method, body)
+	id, err := strconv.ParseInt(m.Replaces, 10, 64)
+	if err != nil {
+		return nil, errors.New("the message to update has no number of Telegram's")
+	}
+	if m.rings() {
+		body["reply_parameters"] = map[string]any{"message_id": id, "allow_sending_without_reply": true}
+	} else {
+		method, body["message_id"] = "editMessageText", id
+	}
+	return post(telegramMethod(c, method), body)
+}
+
+func telegramMethod(c *Config, method string) string {
+	return strings.TrimSuffix(c.URL, "/") + "/bot" + c.Token + "/" + method
 }
 
 // readTelegram: the reason and how long to wait are in the body, whatever the

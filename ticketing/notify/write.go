@@ -25,7 +25,13 @@ const maxFirst = 2
 // Replaces are left to the caller.
 func (w *Writer) Write(f *Facts, lang string, now time.Time) Message {
 	t := text{w.Messages.Printer(lang), now}
-	m := Message{Kind: f.Kind, Tier: f.Tier, Lang: t.Lang, Thread: f.Order, Simulated: f.Simulated, Title: t.title(f), More: t.Text("message.more", "%d")}
+	kind := f.Kind
+	if kind == Escalated && now.Sub(f.At) < time.Minute { // nobody could be told before
+		first := *f
+		first.Kind = New
+		f = &first
+	}
+	m := Message{Kind: kind, Tier: f.Tier, Lang: t.Lang, Thread: f.Order, Simulated: f.Simulated, Title: t.title(f), More: t.Text("message.more", "%d")}
 	if w.Board != "" && f.Kind != Test {
 		m.Link, m.LinkText = w.Board+f.Path, t.Text("message.open")
 		if f.Kind == Summary {

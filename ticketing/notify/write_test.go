@@ -2,6 +2,7 @@ package notify
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/facilityd/facilityd/ticketing"
 )
 
-func writer(t *testing.T) *Writer {
+func writer(t testing.TB) *Writer {
 	t.Helper()
 	c, err := messages.Load()
 	if err != nil {
@@ -25,10 +26,12 @@ func writer(t *testing.T) *Writer {
 // noon is in the site's time, with which everything is written.
 var noon = time.Date(2026, 2, 17, 12, 0, 0, 0, time.FixedZone("", 8*3600))
 
+var shipped = sync.OnceValues(templates.Shipped)
+
 // trapped is an order for a simulated lift with people in it.
-func trapped(t *testing.T, kind Kind) *Facts {
+func trapped(t testing.TB, kind Kind) *Facts {
 	t.Helper()
-	set, list := templates.Shipped()
+	set, list := shipped()
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +90,7 @@ func TestTitlesSayWhatHasHappened(t *testing.T) {
 		title, lead string
 	}{
 		{func(f *Facts) { f.Kind = Escalated }, "Nobody yet · " + about, "Nobody has accepted it for 2 min."},
+		{func(f *Facts) { f.Kind, f.At = Escalated, noon }, about, ""}, // nobody could be told before
 		{func(f *Facts) { f.Kind = Silent }, "No word · " + about, "Li Na accepted it at 11:58 and has said nothing since."},
 		{func(f *Facts) { f.Kind, f.Reason = Worse, "person_inside" }, "More urgent · " + about, "It is P1 now: a person may be inside."},
 		{func(f *Facts) { f.Kind = Again }, "Re-visit · " + about, "The fault is back after the repair."},
