@@ -167,7 +167,7 @@ func (o *Order) episode(e *Entry) {
 	case Consequence:
 		o.Explains++
 		if e.Holds {
-			o.Consequences = append(slices.Clip(o.Consequences), Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
+			o.Consequences = append(o.Consequences, Holding{Episode: e.Episode, Since: e.Onset, NoData: e.NoData})
 		}
 	case Released:
 		o.Consequences = without(o.Consequences, e.Episode)

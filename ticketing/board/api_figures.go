@@ -23,19 +23,38 @@ func (b *Board) registerFigures(api huma.API) {
 }
 
 func (b *Board) apiProblems(ctx context.Context, in *SiteInput) (*output[List[Problem]], error) {
-	list, err := b.cfg.Orders.Problems(ctx, in.Site, "", "", b.cfg.Now())
+	items, err := b.problems(ctx, in.Site)
 	if err != nil {
 		return nil, b.apiError(err)
 	}
+	return &output[List[Problem]]{List[Problem]{Items: items}}, nil
+}
+
+// problems are the faults that keep coming back to an asset, with the orders that
+// hold their evidence.
+func (b *Board) problems(ctx context.Context, site string) ([]Problem, error) {
+	list, err := b.cfg.Orders.Problems(ctx, site, "", "", b.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
 	sites := b.sites()
-	out := List[Problem]{Items: make([]Problem, len(list))}
+	out := make([]Problem, len(list))
 	for i, p := range list {
-		out.Items[i] = Problem{
+		page, err := b.cfg.Orders.List(ctx, ticketing.Filter{Site: p.Site, Asset: p.Asset, FaultClass: p.FaultClass, Limit: 20})
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Problem{
 			Site: p.Site, Asset: p.Asset, AssetName: sites.assetName(p.Site, p.Asset), FaultClass: p.FaultClass, Title: faultTitle(p.FaultClass),
-			Count: p.Count, First: p.First, Last: p.Last,
+			Count: p.Count, First: p.First, Last: p.Last, Orders: []ProblemOrder{},
+		}
+		for k := range page.Items { // one under warranty was opened before its fault came back
+			if o := &page.Items[k]; !o.VisitFrom.Before(p.First) {
+				out[i].Orders = append(out[i].Orders, ProblemOrder{Number: o.NumberText(), State: o.State, Opened: o.Opened, Why: o.Why, Episodes: o.Episodes, Code: o.ClosingCode()})
+			}
 		}
 	}
-	return &output[List[Problem]]{out}, nil
+	return out, nil
 }
 
 func (b *Board) apiFigures(ctx context.Context, in *figuresInput) (*output[ticketing.Figures], error) {

@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
 	"github.com/facilityd/facilityd/ticketing/board"
 )
@@ -107,8 +109,32 @@ func TestAPIShowsWhatFollowsFromAFault(t *testing.T) {
 	}
 }
 
-func TestAPIHiddenByATimeFilterOpenOrdersAreRefused(t *testing.T) {
-	s := newSample(t, sampleConfig{})
+// PAINS 20: an alarm that had been open for longer than the window of time that the
+// page showed was not on it. Open orders are shown however old they are, and a list
+// of them that would leave some out by time is refused.
+func TestPain20OpenOrdersAreNeverHiddenByTime(t *testing.T) {
+	s := newSample(t, sampleConfig{empty: true})
+	old := s.raise("pump-1", "motor.overload", rules.Low, 900*24*time.Hour, nil)
+	for i := range 60 { // newer and more urgent ones
+		s.raise(fmt.Sprintf("pump-%d", 100+i), "motor.overload", rules.High, time.Hour, nil)
+	}
+	var seen []string
+	for cursor := ""; ; {
+		list := get[board.List[board.WorkOrder]](s, "/api/v1/work-orders?sort=urgency&limit=25&cursor="+url.QueryEscape(cursor))
+		for _, o := range list.Items {
+			seen = append(seen, o.ID)
+		}
+		if cursor = list.Next; cursor == "" {
+			break
+		}
+	}
+	if len(seen) != 61 || seen[60] != old.ID {
+		t.Errorf("%d open orders, the oldest among them: %v", len(seen), slices.Contains(seen, old.ID))
+	}
+	_, page := s.call("GET", "/?tier=P4", "")
+	if !strings.Contains(page, "/orders/"+old.NumberText()) {
+		t.Error("the page of open orders does not show the one of two years ago")
+	}
 	resp, body := s.call("GET", "/api/v1/work-orders?sort=urgency&from=2026-03-02T00:00:00Z", "")
 	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "never hidden") {
 		t.Errorf("%s %s", resp.Status, body)

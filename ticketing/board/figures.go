@@ -64,6 +64,7 @@ type figuresData struct {
 	Figures    ticketing.Figures
 	SLA        ticketing.Share // over all tiers
 	Meanings   []string        // names of the figures that are explained
+	Problems   []Problem       // now, whatever the month
 }
 
 func (b *Board) figuresPage(w http.ResponseWriter, r *http.Request) {
@@ -88,6 +89,10 @@ func (b *Board) figuresPage(w http.ResponseWriter, r *http.Request) {
 		d.Next = address(month.AddDate(0, 1, 0))
 	}
 	if d.Figures, err = b.figures(r.Context(), d.Site, moment{month, true}, moment{month.AddDate(0, 1, 0), true}); err != nil {
+		b.pageError(w, r, err)
+		return
+	}
+	if d.Problems, err = b.problems(r.Context(), d.Site); err != nil {
 		b.pageError(w, r, err)
 		return
 	}

@@ -198,6 +198,18 @@ type Problem struct {
 	Count      int           `json:"count" doc:"How often the fault opened or re-opened an order within 30 days"`
 	First      time.Time     `json:"first"`
 	Last       time.Time     `json:"last"`
+	// Orders hold what rules and people saw each time.
+	Orders []ProblemOrder `json:"orders" doc:"The orders of this fault within that time, the newest first: their logs and evidence are the problem's"`
+}
+
+// ProblemOrder is one time that the fault of a problem came.
+type ProblemOrder struct {
+	Number   string          `json:"number"`
+	State    ticketing.State `json:"state"`
+	Opened   time.Time       `json:"opened"`
+	Why      devices.Label   `json:"why"`
+	Episodes int             `json:"episodes"`
+	Code     string          `json:"code,omitempty" doc:"What it was, once somebody said"`
 }
 
 // Asset is what a site file says about an asset, with its open orders counted.
@@ -224,7 +236,7 @@ func (s siteInfo) viewOrder(o *ticketing.Order) WorkOrder {
 		ID: o.ID, Number: o.NumberText(), Version: o.Version, Site: o.Site, Asset: o.Asset, AssetName: s.assetName(o.Site, o.Asset),
 		FaultClass: o.FaultClass, Title: faultTitle(o.FaultClass), Why: o.Why, State: o.State, StateSince: o.Since, Tier: o.Tier.String(),
 		Severity: o.Severity, Rule: o.Rule, Onset: o.Onset, Opened: o.Opened, Updated: o.Updated, Assignee: o.Assignee, Reason: o.Reason,
-		Code: o.Code, Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside, Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
+		Code: o.Code, Until: o.Until, Into: o.Into, Under: o.Under, Explains: o.Explains, Following: len(o.Consequences), Inside: o.Inside && o.State.Working(), Simulated: o.Simulated, Holds: o.Holds(), Episodes: o.Episodes, Revisits: o.Revisits,
 		AcceptedAt: o.AcceptedAt, ArrivedAt: o.ArrivedAt, DoneAt: o.DoneAt, VerifiedAt: o.VerifiedAt, ClosedAt: o.ClosedAt, Commands: o.Allowed(),
 	}
 	loc := s.location(o.Site)

@@ -60,6 +60,45 @@ func BenchmarkApplyTransitions(b *testing.B) {
 	})
 }
 
+// BenchmarkOpenOrders opens an order with its evidence by every step.
+func BenchmarkOpenOrders(b *testing.B) {
+	bench(b, func(b *testing.B, s *store.Store) {
+		b.ResetTimer()
+		raise(b, s, b.N, func(i int, t *rules.Transition) {})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
+	})
+}
+
+// BenchmarkConsequences attaches an episode to one order by every step.
+func BenchmarkConsequences(b *testing.B) {
+	bench(b, func(b *testing.B, s *store.Store) {
+		raise(b, s, 1, func(int, *rules.Transition) {})
+		cause := rules.EpisodeID{Site: "demo", Asset: "lamp-000000", FaultClass: "comms.quality", Seq: 1}
+		b.ResetTimer()
+		raise(b, s, b.N, func(i int, t *rules.Transition) {
+			t.Episode.Seq, t.Seq, t.Under = t.Episode.Seq+1, t.Seq+1, cause
+			t.Episode.Asset = fmt.Sprintf("behind-%06d", i)
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "episodes/s")
+	})
+}
+
+// raise gives the first step of n episodes in batches.
+func raise(b *testing.B, s *store.Store, n int, change func(i int, t *rules.Transition)) {
+	b.Helper()
+	var steps []rules.Transition
+	for i := range n {
+		t := storetest.Step(fmt.Sprintf("lamp-%06d", i), "comms.quality", uint64(i+1), uint64(i+1), rules.Active, rules.Severity(1+i%4))
+		change(i, &t)
+		if steps = append(steps, t); len(steps) == batchSize || i == n-1 {
+			if err := s.ApplyTransitions(b.Context(), "demo", 1, t.Seq, storetest.T0, steps); err != nil {
+				b.Fatal(err)
+			}
+			steps = steps[:0]
+		}
+	}
+}
+
 func BenchmarkCommand(b *testing.B) {
 	bench(b, func(b *testing.B, s *store.Store) {
 		apply(b, s, 0, 2)

@@ -33,6 +33,7 @@ func Step(asset, fault string, episode, seq uint64, phase rules.Phase, sev rules
 		limit := 36.8
 		t.Evidence = &rules.Evidence{
 			Rule: "P07", RuleVersion: "c0ffee", Condition: "current > 1.15 * asset.rated_current",
+			Limits: []rules.LimitInForce{{Name: "margin", Value: 1.15, Layer: rules.LayerRule, Source: rules.Source{Text: "general knowledge", Mark: "k"}, Rule: 1.15}},
 			Reason: devices.Label{EN: "Current 41 A is above 36.8 A", ZH: "电流41 A，超过36.8 A"},
 			Inputs: []rules.Input{{Device: asset, Point: "current", Role: "current", Unit: "A", Value: 41, Quality: "good", Time: at}},
 			Series: []rules.Series{{Device: asset, Point: "current", Unit: "A", Times: []int64{at - 1e9, at}, Values: []float64{30, 41}, Limit: &limit}},
@@ -45,7 +46,7 @@ func Step(asset, fault string, episode, seq uint64, phase rules.Phase, sev rules
 func Run(t *testing.T, open func(t *testing.T, cfg store.Config) *store.Store) {
 	for _, c := range slices.Concat(cases, outboxCases) {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := store.Config{Warranty: 7 * 24 * time.Hour, Effects: TellEverybody(), Criticality: func(_, asset string) devices.Criticality {
+			cfg := store.Config{FileBudget: 4096, Warranty: 7 * 24 * time.Hour, Effects: TellEverybody(), Criticality: func(_, asset string) devices.Criticality {
 				if strings.HasPrefix(asset, "lift") {
 					return devices.VitalAsset
 				}
@@ -81,7 +82,7 @@ type testCase struct {
 var cases = []testCase{
 	{"an episode opens an order with its evidence", (*env).opens},
 	{"a second episode of the fault joins the open order", (*env).joins},
-	{"PAINS 6: an order for each asset and fault class, none for a group", (*env).otherClass},
+	{"an order for each asset and fault class, none for a group", (*env).otherClass},
 	{"a batch that comes again changes nothing", (*env).again},
 	{"a worker that lost the site writes nothing", (*env).fenced},
 	{"silence and clearing leave the order open", (*env).silence},
@@ -103,7 +104,9 @@ var cases = []testCase{
 	{"a person who may be inside is no consequence", (*env).insideStandsAlone},
 	{"an order that was a false alarm lets its consequences go", (*env).letGo},
 	{"an order waits for its consequences", (*env).waitsForConsequences},
-	{"PAINS 20: lists page without gaps and open items are never hidden by a time filter", (*env).pages},
+	{"lists page without gaps and open items are never hidden by a time filter", (*env).pages},
+	{"files are kept once, within their budget", (*env).files},
+	{"evidence goes with an episode from order to order", (*env).evidence},
 	{"tokens are hashed, replaced and revoked", (*env).tokens},
 }
 
