@@ -72,7 +72,7 @@ type Embedded struct {
 
 // Journal is where everything that was received is kept.
 type Journal struct {
-	Sync    string   `yaml:"sync" doc:"always: acknowledged means on disk; interval: a power cut may lose the last seconds"`
+	Sync string `yaml:"sync" doc:"always: acknowledged means on disk; interval: a power cut may lose the last seconds"`
 	// MaxAge: an engine that is rebuilt from the journal should know what the shipped
 	// rules look back on, which is 31 days at most.
 	MaxAge  Duration `yaml:"max_age"`

@@ -3,14 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/facilityd/facilityd/cmd/facilityd/daemon"
+	"github.com/facilityd/facilityd/configs"
 	"github.com/facilityd/facilityd/configs/messages"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/roster"
 	"github.com/facilityd/facilityd/ticketing/store"
 )
 
@@ -58,28 +61,67 @@ func personListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the persons",
-		Args:  cobra.NoArgs,
+		Long: `Lists who has a token, and with a people file in the settings also over which
+channels each is told of orders: who is told and has no token cannot accept, who
+has a token and is not in the file is never told.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withOrders(cmd, func(s *store.Store) error {
-				list, err := s.Persons(cmd.Context())
-				if err != nil {
-					return err
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tNAME\tLANGUAGE\tSINCE\tTOKEN")
-				for _, p := range list {
-					state := "good"
-					if !p.Revoked.IsZero() {
-						state = "revoked " + p.Revoked.Format(time.DateOnly)
-					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, p.Name, p.Lang, p.Created.Format(time.DateOnly), state)
-				}
-				return w.Flush()
+			e, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			if e.People == "" {
+				return withOrders(cmd, func(s *store.Store) error { return listPersons(cmd, s, nil) })
+			}
+			return withCrew(cmd, func(_ *configs.Settings, _ []*configs.Bundle, crew *daemon.Crew) error {
+				return withOrders(cmd, func(s *store.Store) error { return listPersons(cmd, s, crew.Roster) })
 			})
 		},
 	}
 	settingsFlags(cmd)
 	return cmd
+}
+
+// listPersons prints who has a token and, with a roster, who is told over what.
+func listPersons(cmd *cobra.Command, s *store.Store, r *roster.Roster) error {
+	list, err := s.Persons(cmd.Context())
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	told, head := func(string) string { return "" }, ""
+	if r != nil {
+		head = "\tTOLD OVER"
+		told = func(id string) string {
+			p := r.Person(id)
+			if p == nil || len(p.Contacts) == 0 {
+				return "\tnothing"
+			}
+			var names []string
+			for _, c := range p.Contacts {
+				names = append(names, c.Channel)
+			}
+			return "\t" + strings.Join(names, ", ")
+		}
+	}
+	fmt.Fprintln(w, "ID\tNAME\tLANGUAGE\tSINCE\tTOKEN"+head)
+	seen := map[string]bool{}
+	for _, p := range list {
+		seen[p.ID] = true
+		state := "good"
+		if !p.Revoked.IsZero() {
+			state = "revoked " + p.Revoked.Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", p.ID, p.Name, p.Lang, p.Created.Format(time.DateOnly), state, told(p.ID))
+	}
+	if r != nil {
+		for _, p := range r.Persons {
+			if !seen[p.ID] {
+				fmt.Fprintf(w, "%s\t%s\t%s\t\tnone%s\n", p.ID, p.Name, p.Lang, told(p.ID))
+			}
+		}
+	}
+	return w.Flush()
 }
 
 func personRevokeCommand() *cobra.Command {

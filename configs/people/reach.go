@@ -9,6 +9,7 @@ import (
 	"github.com/facilityd/facilityd/configs/diag/document"
 	"github.com/facilityd/facilityd/rules"
 	"github.com/facilityd/facilityd/ticketing"
+	"github.com/facilityd/facilityd/ticketing/outbox"
 	"github.com/facilityd/facilityd/ticketing/roster"
 )
 
@@ -37,7 +38,8 @@ func (r *reader) reach(f *peopleFile) {
 	}
 	used := r.people.Allowed()
 	for i, c := range r.people.Channels {
-		if len(used[c.Name]) == 0 {
+		subscribed := slices.ContainsFunc(r.people.Subscriptions, func(s outbox.Subscription) bool { return s.Channel == c.Name })
+		if len(used[c.Name]) == 0 && !subscribed {
 			r.warn(r.at(f.Channels[i].Pos, "channels[%d].name", i), "nobody is reached over channel "+c.Name, "")
 		}
 	}

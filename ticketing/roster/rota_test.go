@@ -38,7 +38,7 @@ func threeShifts(t *testing.T, loc *time.Location) *Rota {
 	}})
 }
 
-func TestHandoversFollowTheClockOnTheWall(t *testing.T) {
+func TestPain11HandoversFollowTheClockOnTheWall(t *testing.T) {
 	berlin := zone(t, "Europe/Berlin")
 	r := threeShifts(t, berlin)
 	for _, x := range []struct {
