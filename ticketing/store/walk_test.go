@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	walkSteps = flag.Int("walk", 100, "commands of each user in a walk")
+	walkSteps = flag.Int("walk", 60, "commands of each user in a walk")
 	walker    = flag.String("walker", "", "database that a child process of the walk writes to")
 	walkSeed  = flag.Uint64("walk-seed", 0, "seed of the child process")
 	walked    = flag.String("walked", "", "file with what was told before the child process")
@@ -53,7 +53,7 @@ func TestWalkKilledAtRandomPointsIsWhole(t *testing.T) {
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, 0))
 		var told []storetest.Told
-		for range 5 {
+		for range 4 {
 			before := len(told)
 			told = append(told, walkAndKill(t, url, seed, told, time.Duration(30+random.IntN(250))*time.Millisecond)...)
 			s := open(t, storetest.WalkConfig(url))
