@@ -62,9 +62,17 @@
 // not. Where a device declares a lateness, its asset is evaluated so much later,
 // in the order of reading times, and the order of arrival does not matter.
 //
+// # Common causes
+//
+// A rule that explains other fault classes takes them under its episode: on the
+// same asset, on what it feeds, on what lies under it. When it is over, what was
+// under it has a reprieve to be heard of and to clear, and stands on its own after
+// that. An episode that opens for the fifth time in an hour without a cause of this
+// kind flaps, and is held open until it is calm.
+//
 // # Speed
 //
-// With many devices memory is the limit: a reading that stays between the values
-// that it is compared with touches its point and a row of ranges beside it, and
-// no instance.
+// With many devices memory is the limit. A reading that stays between the values
+// that it is compared with touches one line of its point, and no instance; what the
+// messages of a record need besides is fetched side by side.
 package rules
