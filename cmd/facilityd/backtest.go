@@ -314,6 +314,9 @@ func fromInflux(cmd *cobra.Command, e *configs.Effective, b *configs.Bundle, tri
 	for _, u := range inv.Unused() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", u.Error())
 	}
+	if last.IsZero() {
+		return nil, fmt.Errorf("InfluxDB at %s, bucket %s, holds no point of site %s that rules look at in that time", cfg.URL, cfg.Bucket, cfg.Site)
+	}
 	return report, nil
 }
 

@@ -24,12 +24,12 @@ func New(cfg Config, current *rules.Set, recorded bool) *Backtest {
 	b := &Backtest{rules: cfg.Rules, recorded: recorded, current: current, trial: NewRun(cfg)}
 	if set := shadowOf(cfg.Rules); len(set.Rules) > 0 || recorded {
 		c := cfg
-		c.Rules = set
+		c.Rules, c.Brief = set, true
 		b.shadow = NewRun(c)
 	}
 	if current != nil {
 		c := cfg
-		c.Rules = current
+		c.Rules, c.Brief = current, true
 		b.against = NewRun(c)
 	}
 	return b

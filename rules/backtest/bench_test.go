@@ -25,7 +25,6 @@ type town struct {
 	registry *devices.Registry
 	now      time.Time
 	minute   int
-	message  []devices.Reading
 }
 
 const (

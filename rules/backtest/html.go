@@ -19,7 +19,7 @@ func (r *Report) HTML(w io.Writer, p *messages.Printer) error {
 	page, err := template.New("report.html").Funcs(template.FuncMap{
 		"T":     v.T,
 		"table": func(rows [][]string) grid { return grid{rows: rows, numbers: true} },
-		"list":  func(list []*Order) grid { return grid{rows: v.OrderRows(list), severities: list} },
+		"list":  func(list []*Order) grid { return grid{rows: v.OrderRows(list), orders: list, lang: p.Lang} },
 		"more":  func(list []*Order) int { return len(list) - listed },
 	}).ParseFS(files, "report.html")
 	if err != nil {
@@ -30,9 +30,10 @@ func (r *Report) HTML(w io.Writer, p *messages.Printer) error {
 
 // grid is a table on the page.
 type grid struct {
-	rows       [][]string
-	numbers    bool // cells that are numbers stand to the right
-	severities []*Order
+	rows    [][]string
+	numbers bool     // cells that are numbers stand to the right
+	orders  []*Order // one a row, for a list of orders
+	lang    string
 }
 
 // Head is the row of headings.
@@ -49,12 +50,20 @@ func (g grid) Class(row, column int) string {
 	switch cell := g.rows[len(g.rows)-1][column]; {
 	case g.numbers && column > 0 && cell != "" && cell[0] >= '0' && cell[0] <= '9' && len(cell) < 10:
 		return "num"
-	case row >= 0 && g.severities != nil && column == 4:
-		return "sev " + g.severities[row].Severity
+	case row >= 0 && g.orders != nil && column == 4:
+		return "sev " + g.orders[row].Severity
 	case row >= 0 && len(g.rows[row+1][column]) <= 20:
 		return "short"
 	}
 	return ""
+}
+
+// Why stands small under the fault of an order.
+func (g grid) Why(row, column int) string {
+	if g.orders == nil || column != 2 {
+		return ""
+	}
+	return g.orders[row].Why.In(g.lang)
 }
 
 // Lang is the language of the page.

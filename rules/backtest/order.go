@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/rules"
 )
 
@@ -19,9 +20,11 @@ type Order struct {
 	// Until is when the last of its episodes was over; zero while it holds.
 	Until time.Time `json:"until,omitzero"`
 	// Returns is how often the fault came back to it.
-	Returns int     `json:"returns"`
-	Night   bool    `json:"night"`
-	Hours   float64 `json:"hours"` // estimated
+	Returns int  `json:"returns"`
+	Night   bool `json:"night"`
+	// Why is one sentence for a technician: what was wrong, and the values.
+	Why   devices.Label `json:"why"`
+	Hours float64       `json:"hours"` // estimated
 
 	severity rules.Severity
 }
@@ -32,6 +35,7 @@ type episode struct {
 	rule     string
 	severity rules.Severity
 	onset    int64
+	why      devices.Label
 	alone    int64 // since when it stands for itself; 0 = always under another
 	until    int64 // 0 while it holds
 }
@@ -49,6 +53,9 @@ func episodes(steps []rules.Transition) []*episode {
 			out = append(out, e)
 		}
 		e.severity = max(e.severity, s.Severity)
+		if s.Evidence != nil && e.why == (devices.Label{}) {
+			e.why = s.Evidence.Reason
+		}
 		if s.Phase == rules.Cleared {
 			e.until = s.At
 			delete(open, s.Episode)
@@ -81,7 +88,7 @@ func orders(all []*episode, warranty time.Duration, o *Options) []*Order {
 			continue
 		}
 		w := &Order{
-			Asset: e.id.Asset, FaultClass: e.id.FaultClass, Rule: e.rule,
+			Asset: e.id.Asset, FaultClass: e.id.FaultClass, Rule: e.rule, Why: e.why,
 			Onset: time.Unix(0, e.onset).In(o.zone()), At: at, Night: night(at),
 		}
 		w.raise(e, o)

@@ -24,6 +24,8 @@ type Config struct {
 	// Workers is how many engines judge groups of assets side by side; at least
 	// one. A journal is judged by one.
 	Workers int
+	// Brief keeps of the evidence of each step the sentence only.
+	Brief bool
 }
 
 // A Run puts one stream through one set of rules. Apply and Swap belong to one
@@ -56,7 +58,7 @@ func NewRun(cfg Config) *Run {
 	}
 	for range n {
 		w := &worker{
-			live: cfg.Live, in: make(chan *batch, 4), free: make(chan *batch, 8),
+			live: cfg.Live, brief: cfg.Brief, in: make(chan *batch, 4), free: make(chan *batch, 8),
 			registry: devices.NewRegistry(), current: new(batch),
 		}
 		w.engine = rules.NewEngine(cfg.Rules, cfg.Site, w.registry)
@@ -240,6 +242,7 @@ type swap struct {
 // A worker is one engine with a registry of its own.
 type worker struct {
 	live     bool
+	brief    bool
 	in, free chan *batch
 	registry *devices.Registry
 	engine   *rules.Engine
@@ -310,7 +313,15 @@ func (w *worker) pass(upTo int64) {
 	}
 }
 
-func (w *worker) keep(steps []rules.Transition) { w.steps = append(w.steps, steps...) }
+func (w *worker) keep(steps []rules.Transition) {
+	from := len(w.steps)
+	w.steps = append(w.steps, steps...)
+	for k := from; k < len(w.steps) && w.brief; k++ {
+		if ev := w.steps[k].Evidence; ev != nil {
+			w.steps[k].Evidence = &rules.Evidence{Reason: ev.Reason}
+		}
+	}
+}
 
 // position stands for the place of a record where there is no journal: the same
 // record has the same one however many engines share the work.

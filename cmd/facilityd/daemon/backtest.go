@@ -93,9 +93,6 @@ func (p *Past) Backtest(ctx context.Context, current *configs.Bundle, q Backtest
 	return report, out, err
 }
 
-// Sites names the sites whose journal there is.
-func (p *Past) Sites(ctx context.Context) ([]string, error) { return p.journal.Sites(ctx) }
-
 // serveBacktest answers a command that runs beside the daemon. The journal is
 // read while it is written; the daemon's own work goes on.
 func (d *Daemon) serveBacktest(w http.ResponseWriter, r *http.Request) {

@@ -120,7 +120,7 @@ func (r *redecoding) take(at *Passage) error {
 	if r.decoder == nil {
 		r.registry = devices.NewRegistry()
 		r.decoder = profile.NewDecoder(r.current.Profiles, at.Bundle.Site, r.registry)
-		cfg := backtest.Config{Site: at.Bundle.Site, Rules: at.Bundle.Rules, Registry: at.Registry, Live: true}
+		cfg := backtest.Config{Site: at.Bundle.Site, Rules: at.Bundle.Rules, Registry: at.Registry, Live: true, Brief: true}
 		r.then = backtest.NewRun(cfg)
 		cfg.Registry = r.registry
 		r.now = backtest.NewRun(cfg)

@@ -144,8 +144,12 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	give(shaky, "done", map[string]any{"code": "repaired"})
 	pumps.set("shaky", map[string]float64{"winding_temp": 90})
 
+	// A device that falls silent, and stays so through what follows.
+	pumps.still("mute")
+	silent := orderOf(d, "mute", "comms.quality")
+
 	// A fault within a maintenance window is held back, and opened at its end.
-	window := exec.Command(program, "window", "add", "--asset", "windowed", "--fault-class", "motor.overload", "--for", "8s", "--reason", "new motor", "--url", d.Address("board"))
+	window := exec.Command(program, "window", "add", "--asset", "windowed", "--fault-class", "motor.overload", "--for", "6s", "--reason", "new motor", "--url", d.Address("board"))
 	window.Env = append(os.Environ(), "FACILITYD_TOKEN="+d.Token)
 	if out, err := window.CombinedOutput(); err != nil {
 		t.Fatalf("window add: %v\n%s", err, out)
@@ -161,13 +165,11 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	d.Signal(syscall.SIGHUP)
 	d.Until("the new configuration is in force", func() bool { return statusOf(d).Configuration != before })
 
-	// A kill; the pending fault and the silence of a device outlast it.
-	pumps.still("mute")
+	// Kills; the pending fault, the window and the silence outlast them.
 	d.Kill()
 	d.Restart()
 	orderOf(d, "booster", "motor.overload")
 	windowed := orderOf(d, "windowed", "motor.overload")
-	silent := orderOf(d, "mute", "comms.quality")
 	pumps.set("warm", map[string]float64{"cabinet_temp": 65})
 	d.Kill()
 	d.Restart()
@@ -180,7 +182,7 @@ func TestBacktestFromTheJournalIsWhatTheDaemonDid(t *testing.T) {
 	stands("shaky", "pump.bearing", "medium", "active")
 
 	for _, e := range All[episode](d, "/api/v1/episodes", nil) {
-		if e.Asset == "windowed" && e.ActiveAt.Sub(windowed.Onset) < 5*time.Second {
+		if e.Asset == "windowed" && e.ActiveAt.Sub(windowed.Onset) < 4*time.Second {
 			t.Errorf("the window held nothing back: %+v", e)
 		}
 	}

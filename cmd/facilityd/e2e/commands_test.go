@@ -152,14 +152,15 @@ func TestAPersonTakesAnOrderToItsEnd(t *testing.T) {
 	d.Until("the pump is calm", func() bool { o = orderOf(d, "shaky", "pump.bearing"); return !o.Holds })
 
 	// The last one through the command line, which asks for the version itself.
-	done := exec.Command(program, "order", "done", o.Number, "--text", "coupling replaced", "--url", d.Address("board"))
+	done := exec.Command(program, "order", "done", o.Number, "--text", "coupling replaced", "--code", "repaired", "--url", d.Address("board"))
 	done.Env = append(os.Environ(), "FACILITYD_TOKEN="+d.Token)
 	if out, err := done.CombinedOutput(); err != nil || !strings.Contains(string(out), o.Number+" is ") {
 		t.Fatalf("order done: %v\n%s", err, out)
 	}
 	var detail struct {
 		orderView
-		Log []struct {
+		Code string `json:"code"`
+		Log  []struct {
 			Kind, By, Text string
 		} `json:"log"`
 	}
@@ -173,8 +174,8 @@ func TestAPersonTakesAnOrderToItsEnd(t *testing.T) {
 	if diff := cmp.Diff([]string{"li.na accepted", "li.na note coupling worn", "li.na done coupling replaced"}, told); diff != "" {
 		t.Errorf("log of people (-want +got):\n%s", diff)
 	}
-	if !slices.Contains([]string{"done", "verified", "closed"}, detail.State) {
-		t.Errorf("the order is %s at the end", detail.State)
+	if detail.Code != "repaired" || !slices.Contains([]string{"done", "verified", "closed"}, detail.State) {
+		t.Errorf("the order is %s at the end, it was %q", detail.State, detail.Code)
 	}
 	if n := len(All[orderView](d, "/api/v1/work-orders", nil)); n != 1 {
 		t.Errorf("%d orders at the end", n)
