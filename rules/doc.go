@@ -33,6 +33,18 @@
 // delay may be one too (for: limit.NAME). Evidence and explanations say which
 // holds and who set it.
 //
+// Beside rules, a file may hold mutes: while an asset says so itself, what rules of
+// some fault classes would open is held back, listed, and looked at again at the end
+// ([Mute]).
+//
+//	mutes:
+//	  - id: in-inspection
+//	    title: {en: Lift in inspection, zh: 电梯检修}
+//	    class: elevator
+//	    fault_classes: [lift.door]
+//	    while: service_mode == "inspection" and not held(service_mode == "inspection", 12h)
+//	    source: {text: own judgement, mark: j}
+//
 // A rule makes one instance for each device of an asset, and for each point where
 // a device has several of one role. Instances of one fault class on one asset are
 // one episode with the highest severity that holds.

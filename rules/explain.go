@@ -227,12 +227,12 @@ func (e *Engine) beside(i *instance) (*instance, evalContext) {
 	c := *i
 	a := *i.asset
 	a.classes = slices.Clone(a.classes)
-	c.asset, c.slots = &a, e.slotsOf(i)
+	c.asset, c.slots = &a, e.slotsBeside(i)
 	if i.kin != nil {
 		c.kin = &kin{peers: slices.Clone(i.kin.peers)}
 		for k := range c.kin.peers {
 			p := *c.kin.peers[k].inst
-			p.slots = e.slotsOf(&p)
+			p.slots = e.slotsBeside(&p)
 			c.kin.peers[k].inst = &p
 		}
 	}
@@ -253,21 +253,6 @@ func (e *Engine) slotsBeside(i *instance) []slot {
 		}
 	}
 	return list
-}
-
-// slotsOf copies what an instance remembers.
-func (e *Engine) slotsOf(i *instance) []slot {
-	out := slices.Clone(i.slots)
-	for k := range out {
-		s := &out[k]
-		s.cells, s.small, s.serial = slices.Clone(s.cells), slices.Clone(s.small), 0
-		if s.watch != nil {
-			var w writer
-			s.watch.append(&w)
-			s.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
-		}
-	}
-	return out
 }
 
 func (e *Engine) explain(i *instance) Explanation {

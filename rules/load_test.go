@@ -3,6 +3,9 @@ package rules
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/facilityd/facilityd/devices"
 )
 
 // mistakes are rule files as people get them wrong, and what they are told.
@@ -111,6 +114,25 @@ func FuzzRestore(f *testing.F) {
 		e := entry{said: list}
 		e.rec.Seq, e.rec.Time, e.rec.Connection = uint64(k+1), at(0), "c"
 		w.eng.Apply(&e.rec, w.readings(e.said))
+	}
+	for k, fact := range []devices.Fact{
+		{ID: "w", Kind: devices.FactWindow, Asset: "p1", From: epoch, Until: epoch.Add(time.Hour), By: "li", Note: "seal"},
+		{ID: "r", Kind: devices.FactReplaced, Asset: "s1", Device: "young", Replaces: "s1", By: "li"},
+	} {
+		seq := uint64(len(propertyDevices) + k + 1)
+		w.eng.Apply(&devices.Record{Seq: seq, Kind: devices.FactRecord, Time: at(0), Fact: &fact}, nil)
+	}
+	for m := 1; m < 10; m++ {
+		var list []said
+		for _, p := range propertyDevices[0].points {
+			list = append(list, said{dev: propertyDevices[0].id, point: p, t: at(time.Duration(m) * time.Minute), value: 80})
+		}
+		e := entry{said: list}
+		e.rec.Seq, e.rec.Time, e.rec.Connection = w.eng.Position()+1, at(time.Duration(m)*time.Minute), "c"
+		w.eng.Apply(&e.rec, w.readings(e.said))
+	}
+	if held, _ := w.eng.Suppressed(); len(held) == 0 || len(w.eng.takeovers) == 0 {
+		f.Fatal("the checkpoint to damage holds nothing that was suppressed, or no device that is expected")
 	}
 	chunks := make(map[int][]byte)
 	for _, c := range w.eng.DirtyChunks(nil) {

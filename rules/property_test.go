@@ -14,6 +14,7 @@ import (
 // The rules of the property tests use every kind of memory that the language has.
 var propertyRules = []string{
 	rule("hot", "pump", "pump.bearing", bearing),
+	rule("trial", "pump", "motor.overload", "shadow: true\nseverity: low\nwhen: current > 7 A\nfor: 5s"),
 	rule("dry", "pump", "pump.dry_run", "only_while: {when: running, after: 20s}\nthresholds:\n  - {severity: high, when: \"current < 3 A\", for: 10s, clear: \"current > 4 A\", clear_for: 30s}"),
 	rule("press", "pump", "water.supply_pressure", "severity: medium\nwhen: running and discharge_pressure < 0.9 * pressure_setpoint\nfor: 40s\nclear_for: 20s"),
 	rule("mean", "pump", "motor.overload", "severity: low\nwhen: avg(current, 2m) > 6 A\nfor: 30s"),
@@ -166,14 +167,20 @@ func drawJournal(t *rapid.T) []entry {
 
 func drawFact(t *rapid.T, now int64) *devices.Fact {
 	f := &devices.Fact{ID: fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "fact")), At: time.Unix(0, now).UTC(), By: "kim"}
-	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced, devices.FactAccepted}).Draw(t, "what")
+	f.Kind = rapid.SampledFrom([]devices.FactKind{devices.FactCleared, devices.FactCancelled, devices.FactWindow, devices.FactCheckedIn, devices.FactCheckedOut, devices.FactDone, devices.FactReplaced, devices.FactAccepted, devices.FactWindowEnded}).Draw(t, "what")
 	f.Asset = rapid.SampledFrom([]string{"p1", "p2", "g1", "s1"}).Draw(t, "asset")
 	f.FaultClass = rapid.SampledFrom([]string{"", "pump.bearing", "pump.dry_run", "gas.leak", "water.leak"}).Draw(t, "class")
 	if f.Kind == devices.FactWindow || f.Kind == devices.FactCancelled && rapid.Bool().Draw(t, "until") {
 		f.From, f.Until = f.At, f.At.Add(time.Duration(rapid.IntRange(10, 200).Draw(t, "long"))*time.Second)
 	}
+	if f.Kind == devices.FactWindow {
+		f.ID = fmt.Sprint("w", rapid.IntRange(0, 3).Draw(t, "window"))
+	}
+	if f.Kind == devices.FactWindowEnded {
+		f.Window = fmt.Sprint("w", rapid.IntRange(0, 3).Draw(t, "window"))
+	}
 	if f.Kind == devices.FactReplaced {
-		f.Asset, f.Device, f.Replaces = "p1", "vib", "s1"
+		f.Asset, f.Device, f.Replaces = "p1", rapid.SampledFrom([]string{"vib", "young"}).Draw(t, "device"), "s1"
 	}
 	return f
 }

@@ -299,3 +299,39 @@ func TestLanguageSwitchStays(t *testing.T) {
 		t.Errorf("the list is headed %q", title)
 	}
 }
+
+// A window is planned and ended with a thumb, and a mistake loses nothing typed.
+func TestWindowIsPlannedInTheBrowser(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	p := newBrowser(t).tab(390, 844, "en", false)
+	var reason, text string
+	p.run(
+		chromedp.Navigate(s.server.URL+"/devices"),
+		chromedp.Click(`a[href="/windows"]`, chromedp.ByQuery),
+		chromedp.Click(`//summary[.="Plan a window"]`),
+		chromedp.SendKeys(`input[name=asset]`, "lift-9", chromedp.ByQuery),
+		chromedp.SendKeys(`input[name=reason]`, "New ropes", chromedp.ByQuery),
+		chromedp.Click(`form[action="/windows"] button`, chromedp.ByQuery),
+		chromedp.WaitVisible(`#refused`, chromedp.ByQuery),
+		chromedp.Value(`input[name=reason]`, &reason, chromedp.ByQuery),
+		chromedp.SetValue(`input[name=asset]`, "lift-1", chromedp.ByQuery),
+		chromedp.Click(`form[action="/windows"] button`, chromedp.ByQuery),
+		chromedp.WaitVisible(`//li[contains(@class,"w-open")]//p[.="New ropes"]`),
+		chromedp.Click(`//li[.//p[.="New ropes"]]//button`),
+		chromedp.WaitVisible(`//li[contains(@class,"w-over")]//p[.="New ropes"]`),
+		chromedp.Navigate(s.server.URL+"/devices/demo/pump-1"),
+		chromedp.Text("main", &text, chromedp.ByQuery),
+	)
+	if reason != "New ropes" {
+		t.Errorf("the reason became %q", reason)
+	}
+	for _, want := range []string{"Pending", "Kept back", "Li Na has planned work", "It is off until somebody gives"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page of the device does not say %q:\n%s", want, text)
+		}
+	}
+	p.mu.Lock()
+	p.errors = nil // Chromium logs the status 404 of the form as an error
+	p.mu.Unlock()
+	p.sound("/devices/demo/pump-1")
+}

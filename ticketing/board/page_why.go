@@ -47,7 +47,7 @@ func (b *Board) whyPage(w http.ResponseWriter, r *http.Request) {
 	d := &whyData{Here: "/why/" + url.PathEscape(site) + "/" + url.PathEscape(id), Rule: s.question.Rule}
 	at, ok := b.siteTime(site, r.FormValue("at"))
 	if r.FormValue("at") != "" && !ok {
-		d.Refused = "invalid.at_before_journal"
+		d.Refused = "invalid.at_time"
 	}
 	status := http.StatusOK
 	d.X, err = b.explain(r.Context(), s, at)
