@@ -268,8 +268,10 @@ func (e *Engine) lanes(d *deviceState, r *Rule) int {
 	return min(n, 255)
 }
 
+// pointsOf lists the points of a device in a role. The slice is valid until the
+// next call.
 func (e *Engine) pointsOf(d *deviceState, role *devices.Role) []int32 {
-	var out []int32
+	out := e.found[:0]
 	all := e.reg.Points()
 	for _, idx := range d.points {
 		p := all[idx]
@@ -277,6 +279,7 @@ func (e *Engine) pointsOf(d *deviceState, role *devices.Role) []int32 {
 			out = append(out, int32(idx))
 		}
 	}
+	e.found = out
 	return out
 }
 

@@ -424,9 +424,9 @@ func (e *Engine) readAsset(r *cursor, chunk int) {
 	}
 	a.readSuppressed(r)
 	e.readHeld(r, a)
-	for range r.count(10) {
+	for k := range r.count(10) {
 		if !r.bad {
-			e.readInstance(r, a)
+			e.readInstance(r, a, k)
 		}
 	}
 }
@@ -476,9 +476,13 @@ func (e *Engine) readDevice(r *cursor, a *assetState) {
 
 // readInstance gives an instance back what it remembered. One that is not made
 // of the points known so far waits for them.
-func (e *Engine) readInstance(r *cursor, a *assetState) {
+func (e *Engine) readInstance(r *cursor, a *assetState, place int) {
 	rule, dev, lane := r.string(), r.string(), r.byte()
-	k := slices.IndexFunc(a.instances, func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane })
+	it := func(i *instance) bool { return i.rule.ID == rule && i.dev.dev.ID == dev && i.lane == lane }
+	k := place // where it was is where it is, unless a point was bound meanwhile
+	if place >= len(a.instances) || !it(a.instances[place]) {
+		k = slices.IndexFunc(a.instances, it)
+	}
 	i := orphan(&Rule{}, a, nil, lane)
 	if k >= 0 {
 		i = a.instances[k]

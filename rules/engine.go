@@ -54,6 +54,7 @@ type Engine struct {
 	releasing bool
 	scratch   []devices.Reading
 	warmth    warmth
+	found     []int32 // of pointsOf
 
 	written    [Chunks]uint64 // position at which a chunk was last written
 	chunkDirty [Chunks]bool

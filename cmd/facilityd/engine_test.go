@@ -207,6 +207,51 @@ func BenchmarkEstates(b *testing.B) {
 	runtime.KeepAlive(crowds)
 }
 
+// BenchmarkRestartOfEstates is what a restart with a hundred thousand devices
+// takes: reading the checkpoint, and the first record after it.
+func BenchmarkRestartOfEstates(b *testing.B) {
+	c := newCrowd(b, newTape(b), 100_000)
+	c.play(20 * time.Minute)
+	var chunks [rules.Chunks][]byte
+	size, began := 0, spent(b)
+	for _, k := range c.eng.DirtyChunks(nil) {
+		chunks[k] = c.eng.AppendChunk(k, nil)
+		size += len(chunks[k])
+	}
+	write := spent(b) - began
+	open := len(c.eng.Episodes())
+	c.eng, c.reg = nil, nil // a daemon that starts has no other engine
+	runtime.GC()
+	var restore, first time.Duration
+	for b.Loop() {
+		reg := devices.NewRegistry()
+		began := spent(b)
+		eng := rules.NewEngine(c.set, c.site, reg)
+		if err := eng.Restore(chunks[:]); err != nil {
+			b.Fatal(err)
+		}
+		restore += spent(b) - began
+		began = spent(b)
+		m := &c.tape.said[c.next]
+		rec := devices.Record{Seq: eng.Position() + 1, Kind: devices.Messages, Connection: "c", Time: m.time}
+		var rs []devices.Reading
+		for _, r := range m.readings {
+			d := reg.Lookup([]byte(r.Point.Device.ID + "-0000"))
+			r.Point = d.Point(r.Point.Name)
+			rs = append(rs, r)
+		}
+		eng.Apply(&rec, rs)
+		first += spent(b) - began
+		if is := len(eng.Episodes()); is != open {
+			b.Fatalf("%d episodes were open, %d are", open, is)
+		}
+	}
+	b.ReportMetric(restore.Seconds()/float64(b.N), "cpu-s/restore")
+	b.ReportMetric(first.Seconds()*1e3/float64(b.N), "cpu-ms/first-record")
+	b.ReportMetric(write.Seconds(), "cpu-s/write")
+	b.ReportMetric(float64(size)/float64(c.devices), "B/device")
+}
+
 // shippedRules loads the rules that ship.
 func shippedRules(b testing.TB) *rules.Set {
 	var files []rules.File

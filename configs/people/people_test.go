@@ -192,6 +192,12 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 			`p.yaml:2:31: error: there is no fault class "lift.dor" (did you mean "lift.door"?)`},
 		{"persons: [{id: anna, contacts: [board]}]\nescalation: [{urgency: log, steps: [{person: anna}]}]\n",
 			"p.yaml:2:24: error: a chain for P1 always pages (give the other tiers a chain of their own: tiers: [P3, P4])"},
+		{good + "subscriptions: [{name: cmms, channel: board}]\n",
+			`p.yaml:3:39: error: subscription cmms uses channel "board", which is no webhook here`},
+		{"channels: [{name: n, type: ntfy, url: \"http://localhost\"}]\n" + good + "subscriptions: [{name: cmms, channel: n}]\n",
+			`p.yaml:4:39: error: subscription cmms uses channel "n", which is no webhook here (orders as data go to a channel of type webhook)`},
+		{"channels: [{name: w, type: webhook, url: \"https://h/x\", secret: MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}]\n" + good + "subscriptions: [{name: cmms, channel: w, on: [closd]}]\n",
+			`p.yaml:4:47: error: "closd" is no change of an order (did you mean "closed"?)`},
 		// Nobody for P1: an error.
 		{"persons: [{id: anna, contacts: [board]}]\nescalation: [{tiers: [P2, P3, P4], steps: [{person: anna}]}]\n",
 			"p.yaml:2:13: error: no chain takes P1 orders of site demo: every fault class (a last chain without sites, tiers, skills and fault_classes takes the rest)"},
