@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -44,4 +45,24 @@ func TestPreconditionWithoutPointsIsUnknown(t *testing.T) {
 	e := b.device("q", "pump", time.Minute, "current", "running")
 	b.say(e, 0, 0, "current", 1, "running", false)
 	b.want()
+}
+
+// Of three alternatives any one may be all that there is.
+func TestOneOfThreeAlternatives(t *testing.T) {
+	b := newBench(t, rule("water", "sensor", "water.quality", "severity: high\nwhen: ph < 6.5 or turbidity > 1 NTU or residual_chlorine < 0.05 mg/L\nclear: not (ph < 6.5 or turbidity > 1 NTU or residual_chlorine < 0.05 mg/L)"))
+	for k, p := range []struct {
+		role      string
+		bad, good float64
+	}{{"ph", 6, 7}, {"turbidity", 2, 0.2}, {"residual_chlorine", 0.01, 0.3}} {
+		d := b.device(p.role, "sensor", time.Minute, p.role)
+		b.say(d, time.Duration(2*k)*time.Minute, 0, p.role, p.bad)
+		b.say(d, time.Duration(2*k+1)*time.Minute, 0, p.role, p.good)
+	}
+	var phases []Phase
+	for _, tr := range b.all {
+		phases = append(phases, tr.Phase)
+	}
+	if want := []Phase{Active, Cleared, Active, Cleared, Active, Cleared}; !slices.Equal(phases, want) {
+		t.Errorf("got %v, want %v", phases, want)
+	}
 }

@@ -63,8 +63,12 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		return res
 	}
 	for _, x := range [][2]operand{{a, b}, {b, a}} {
-		if x[0].role >= 0 && x[1].fixed {
+		switch {
+		case !x[1].fixed:
+		case x[0].role >= 0:
 			c.cut(x[0].role, x[1].number)
+		default:
+			c.edge(x[0], x[1].number)
 		}
 	}
 	if c.anchor && a.role >= 0 && c.limitOf < 0 {

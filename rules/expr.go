@@ -41,6 +41,9 @@ type roleUse struct {
 	// another way too (refs > told), any change of its value matters.
 	cuts       []numberFunc
 	refs, told int
+	// edges are values with which something made of the role is compared, such as
+	// its mean: for those who try a rule out.
+	edges []numberFunc
 }
 
 // opaque roles are looked at in other ways than by comparing them.
@@ -52,6 +55,17 @@ func (c *compiler) cut(role int, at numberFunc) {
 	u.told++
 	if at != nil {
 		u.cuts = append(u.cuts, at)
+	}
+}
+
+// edge notes that something made of roles is compared with a value that stays the
+// same: where the roles are at that value it may matter.
+func (c *compiler) edge(of operand, at numberFunc) {
+	for slot := range c.rule.roles {
+		u := &c.rule.roles[slot]
+		if of.needTrue&(1<<slot) != 0 && u.role.Kind == devices.Gauge && u.role.Unit == of.unit {
+			u.edges = append(u.edges, at)
+		}
 	}
 }
 
@@ -352,7 +366,7 @@ func (c *compiler) unary(n *ast.UnaryNode) operand {
 		if !ok {
 			return badOperand(op.loc)
 		}
-		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition", needTrue: t.needFalse, needFalse: t.needTrue}
+		return operand{truth: notOf(t), role: -1, loc: location(n), stateful: t.stateful, what: "a condition", needTrue: t.needFalse, needFalse: t.needTrue, gone: t.gone}
 	case "-":
 		if op.number == nil {
 			c.errorf(op.loc, "", "%s is not a number", op.what)
@@ -388,10 +402,15 @@ func (c *compiler) binary(n *ast.BinaryNode) operand {
 			return badOperand(loc)
 		}
 		res := operand{role: -1, loc: loc, stateful: a.stateful || b.stateful, what: "a condition"}
+		lenient := c.negated != c.clearing
 		if n.Operator == "or" || n.Operator == "||" {
-			res.truth, res.needTrue, res.needFalse = orOf(a, b, c.negated == c.clearing), a.needTrue&b.needTrue, a.needFalse|b.needFalse
+			lenient = !lenient
+			res.truth, res.needTrue, res.needFalse = orOf(a, b, lenient), a.needTrue&b.needTrue, a.needFalse|b.needFalse
 		} else {
-			res.truth, res.needTrue, res.needFalse = andOf(a, b, c.negated != c.clearing), a.needTrue|b.needTrue, a.needFalse&b.needFalse
+			res.truth, res.needTrue, res.needFalse = andOf(a, b, lenient), a.needTrue|b.needTrue, a.needFalse&b.needFalse
+		}
+		if lenient {
+			res.gone = bothAbsent(a, b)
 		}
 		res.parts = c.joined(n, a, b)
 		return res

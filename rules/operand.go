@@ -89,8 +89,11 @@ type operand struct {
 	// needTrue and needFalse are the roles (a bit each) that must be known for it
 	// to be true, or false; both are the same for a number or a word.
 	needTrue, needFalse uint64
-	parts               []part // what a condition is made of
-	loc                 file.Location
+	// gone tells whether it can be neither with these roles, where that does not
+	// follow from the two.
+	gone  func(have uint64) bool
+	parts []part // what a condition is made of
+	loc   file.Location
 }
 
 func badOperand(loc file.Location) operand { return operand{bad: true, role: -1, loc: loc} }
@@ -168,7 +171,15 @@ func leaveOut(a, b operand, join func(l, r Truth) Truth) truthFunc {
 
 // absent tells whether a condition can be neither true nor false with these roles.
 func (op *operand) absent(have uint64) bool {
+	if op.gone != nil {
+		return op.gone(have)
+	}
 	return op.needTrue&^have != 0 && op.needFalse&^have != 0
+}
+
+// bothAbsent is about two conditions of which one may be left out.
+func bothAbsent(a, b operand) func(have uint64) bool {
+	return func(have uint64) bool { return a.absent(have) && b.absent(have) }
 }
 
 func notOf(a operand) truthFunc {

@@ -204,8 +204,8 @@ func (r *Rule) possible(bind []int32) bool {
 	return slices.ContainsFunc(r.Thresholds, func(t Threshold) bool { return r.required(&t)&^have == 0 })
 }
 
-// CutsOf lists the values that the rule compares a role with on an asset with
-// these facts, ascending.
+// CutsOf lists the values that the rule compares a role, or something made of it,
+// with on an asset with these facts, ascending.
 func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 {
 	k := slices.IndexFunc(r.roles, func(u roleUse) bool { return u.role.Name == role })
 	if k < 0 {
@@ -220,7 +220,7 @@ func (r *Rule) CutsOf(role string, facts map[string]devices.Quantity) []float64 
 	}
 	ctx := &evalContext{inst: &instance{rule: r, consts: c}}
 	var out []float64
-	for _, cut := range r.roles[k].cuts {
+	for _, cut := range slices.Concat(r.roles[k].cuts, r.roles[k].edges) {
 		if v, ok := cut(ctx); ok {
 			out = append(out, v)
 		}

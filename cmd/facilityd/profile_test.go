@@ -77,11 +77,17 @@ func startDevice(url string) func(*testscript.TestScript, bool, []string) {
 
 // TestGuideIsTested keeps guide and script together.
 func TestGuideIsTested(t *testing.T) {
-	guide, err := os.ReadFile("../../configs/profiles/GUIDE.md")
+	guideIsTested(t, "../../configs/profiles/GUIDE.md", "testdata/profile/add-a-device.txtar")
+}
+
+// guideIsTested looks every command of a guide up in the script that follows it.
+func guideIsTested(t *testing.T, guideFile, scriptFile string) {
+	t.Helper()
+	guide, err := os.ReadFile(guideFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	script, err := os.ReadFile("testdata/profile/add-a-device.txtar")
+	script, err := os.ReadFile(scriptFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func rulesCommand() *cobra.Command {
 		Use:   "rules",
 		Short: "Check and test rules before they page anybody",
 	}
-	cmd.AddCommand(rulesCheckCommand(), rulesTestCommand(), rulesFunctionsCommand())
+	cmd.AddCommand(rulesListCommand(), rulesCheckCommand(), rulesTestCommand(), rulesFunctionsCommand())
 	return cmd
 }
 
@@ -290,6 +290,39 @@ func mutateRules(out io.Writer, files []rules.File, list []*rules.Rule, approved
 	}
 	fmt.Fprintf(out, "%d of %d changes noticed (%.1f %%)\n", killed, total, 100*float64(killed)/float64(max(total, 1)))
 	return nil
+}
+
+func rulesListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list [FILE|DIR…]",
+		Short: "List rules, and which of them are on by default",
+		Long: `Lists rules by id: whether each is on, the class of asset that it is for, what it
+finds, and its title. A site file switches rules on and off:
+
+  rules: {enable: [bearing-hot], disable: [gate-service-due]}
+
+Without arguments the shipped rules are listed.`,
+		Example: "  facilityd rules list",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, list, err := readRules(args)
+			if err != nil {
+				return err
+			}
+			if set == nil {
+				_ = list.Print(cmd.OutOrStdout())
+				return exitError{}
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, r := range set.Rules {
+				state := "off"
+				if r.Enabled {
+					state = "on"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, state, strings.Join(r.Classes, ", "), r.FaultClass.ID, r.Title.EN)
+			}
+			return w.Flush()
+		},
+	}
 }
 
 func rulesFunctionsCommand() *cobra.Command {

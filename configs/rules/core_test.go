@@ -2,9 +2,12 @@ package shipped_test
 
 import (
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	shipped "github.com/facilityd/facilityd/configs/rules"
 	"github.com/facilityd/facilityd/rules"
@@ -105,20 +108,32 @@ func TestNeverDefaultsAreFacts(t *testing.T) {
 //
 //	go run ./cmd/facilityd rules test --approve configs/rules
 func TestShippedRulesDoWhatWasApproved(t *testing.T) {
+	list := load(t).Rules
+	results, counts := make([]scenario.Result, len(list)), make([]int, len(list))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for k, r := range list {
+		g.Go(func() error {
+			record, err := shipped.FS.ReadFile(strings.TrimSuffix(r.File, ".yaml") + ".approved")
+			if err != nil {
+				return err
+			}
+			approved := scenario.Approved(record, r.ID)
+			results[k], counts[k] = scenario.Run(r, approved), len(approved)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
 	seen := 0
-	for _, r := range load(t).Rules {
-		record, err := shipped.FS.ReadFile(strings.TrimSuffix(r.File, ".yaml") + ".approved")
-		if err != nil {
-			t.Fatal(err)
-		}
-		approved := scenario.Approved(record, r.ID)
-		seen += len(approved)
-		res := scenario.Run(r, approved)
+	for k, res := range results {
+		seen += counts[k]
 		for _, f := range res.Failures {
 			t.Error(f)
 		}
 		for _, l := range res.Lacks {
-			t.Errorf("rule %s has no test of the kind %s: %s", r.ID, l.Kind, l.Why)
+			t.Errorf("rule %s has no test of the kind %s: %s", res.Rule, l.Kind, l.Why)
 		}
 	}
 	lines := 0

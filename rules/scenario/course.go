@@ -162,7 +162,7 @@ func without(c course, role string) course {
 
 // boundaries moves the values of a role that lie on the far side of a limit, and
 // then those that come back from there, to just before it, onto it and just
-// beyond it.
+// beyond it. Values that never cross it are moved there altogether.
 func boundaries(r *rules.Rule, s *rules.Scenario, base course) []variant {
 	var out []variant
 	for _, in := range s.Inputs {
@@ -176,6 +176,10 @@ func boundaries(r *rules.Rule, s *rules.Scenario, base course) []variant {
 			margin := 0.05 * math.Abs(cut)
 			for _, v := range []float64{cut - margin, cut, cut + margin} {
 				what := fmt.Sprintf("%s at %g", in.Role, v)
+				if !crosses(in, cut) {
+					out = append(out, variant{kind: Boundary, what: what + " throughout", course: mapped(base, in, func(float64) float64 { return v })})
+					continue
+				}
 				out = append(out, variant{kind: Boundary, what: what, course: mapped(base, in, func(x float64) float64 {
 					if (x > cut) == (first > cut) {
 						return x
@@ -197,6 +201,17 @@ func boundaries(r *rules.Rule, s *rules.Scenario, base course) []variant {
 		}
 	}
 	return out
+}
+
+// crosses tells whether the good values of an input lie on both sides of a limit.
+func crosses(in rules.ScenarioInput, cut float64) bool {
+	above, below := false, false
+	for _, x := range in.Samples {
+		if x.Present && x.Quality == devices.Good {
+			above, below = above || x.Value > cut, below || x.Value <= cut
+		}
+	}
+	return above && below
 }
 
 // sweepLength is the number of messages of a sweep up or down.

@@ -52,22 +52,47 @@ type Lack struct {
 // Run tries a rule in every way that can be made from its scenarios. approved is
 // what a person approved of what the rule does, see Record; nil compares with
 // nothing.
-func Run(r *rules.Rule, approved []string) Result { return RunAs(r, r, approved) }
-
-// RunAs tries a rule with the scenarios, and what is made from them, of another
-// version of it. Mutation testing asks this way whether a change is noticed.
-func RunAs(r, tested *rules.Rule, approved []string) Result {
-	set := alone(r)
+func Run(r *rules.Rule, approved []string) Result {
 	res := Result{Rule: r.ID}
 	var record []string
+	try(r, r, func(s *rules.Scenario, v *variant, problems []string, line string) bool {
+		if !slices.Contains(res.Ran, v.kind) {
+			res.Ran = append(res.Ran, v.kind)
+		}
+		record = append(record, line)
+		for _, p := range problems {
+			res.Failures = append(res.Failures, Failure{Rule: r.ID, Scenario: s.Name, Kind: v.kind, File: r.File, Line: s.Line, Message: p})
+		}
+		return true
+	})
+	if approved != nil {
+		res.Failures = append(res.Failures, compare(r, record, approved)...)
+	}
+	slices.SortFunc(res.Ran, func(a, b Kind) int { return slices.Index(Kinds, a) - slices.Index(Kinds, b) })
+	res.judge(r)
+	return res
+}
+
+// stands tells whether a rule passes what another version of it is tested with. It
+// stops at the first difference.
+func stands(r, tested *rules.Rule, approved []string) bool {
+	n, ok := 0, true
+	try(r, tested, func(_ *rules.Scenario, _ *variant, problems []string, line string) bool {
+		ok = len(problems) == 0 && (approved == nil || n < len(approved) && approved[n] == line)
+		n++
+		return ok
+	})
+	return ok && (approved == nil || n == len(approved))
+}
+
+// try lives through the courses made from the scenarios of a version of a rule,
+// until told to stop.
+func try(r, tested *rules.Rule, course func(s *rules.Scenario, v *variant, problems []string, line string) (goOn bool)) {
+	set := alone(r)
 	for k := range tested.Scenarios {
 		s := &tested.Scenarios[k]
 		for n, v := range variants(tested, s) {
-			if !slices.Contains(res.Ran, v.kind) {
-				res.Ran = append(res.Ran, v.kind)
-			}
 			problems, steps := play(set, r, v.course)
-			record = append(record, recordOf(tested, s, n, v, steps))
 			switch {
 			case v.never:
 				problems = nil
@@ -77,17 +102,11 @@ func RunAs(r, tested *rules.Rule, approved []string) Result {
 			case v.course.expect == nil:
 				problems = nil // what it does is approved as it is
 			}
-			for _, p := range problems {
-				res.Failures = append(res.Failures, Failure{Rule: r.ID, Scenario: s.Name, Kind: v.kind, File: r.File, Line: s.Line, Message: p})
+			if !course(s, &v, problems, recordOf(tested, s, n, v, steps)) {
+				return
 			}
 		}
 	}
-	if approved != nil {
-		res.Failures = append(res.Failures, compare(r, record, approved)...)
-	}
-	slices.SortFunc(res.Ran, func(a, b Kind) int { return slices.Index(Kinds, a) - slices.Index(Kinds, b) })
-	res.judge(tested)
-	return res
 }
 
 // compare says where the first difference to the approved record is.
@@ -155,15 +174,11 @@ func alone(r *rules.Rule) *rules.Set {
 // scenarios, one line each: the record that a person approves. A test that
 // expects little still notices every change of what the rule does.
 func Record(r *rules.Rule) []string {
-	set := alone(r)
 	var out []string
-	for k := range r.Scenarios {
-		s := &r.Scenarios[k]
-		for n, v := range variants(r, s) {
-			_, steps := play(set, r, v.course)
-			out = append(out, recordOf(r, s, n, v, steps))
-		}
-	}
+	try(r, r, func(_ *rules.Scenario, _ *variant, _ []string, line string) bool {
+		out = append(out, line)
+		return true
+	})
 	return out
 }
 

@@ -13,7 +13,8 @@ import (
 // one queue: what one has taken no other gets before its lease is over.
 type Queue interface {
 	// TakeEffects takes at most n effects that are due, the most urgent first, and
-	// leases them until a time. Urgent ones are messages about P1.
+	// leases them until a time, messages about P1 for [UrgentLease] at most. Only
+	// those are urgent ones.
 	TakeEffects(ctx context.Context, n int, urgent bool, now, until time.Time) ([]Effect, error)
 	// NextEffect is when the next effect is due; the zero time when none waits.
 	NextEffect(ctx context.Context, urgent bool) (time.Time, error)
@@ -132,7 +133,11 @@ const grace = 5 * time.Second
 func (d *Deliverer) deliver(ctx context.Context, e *Effect) {
 	stopping := ctx
 	ctx = context.WithoutCancel(ctx)
-	sending, cancel := context.WithTimeout(ctx, timeout)
+	limit := timeout
+	if e.urgent() {
+		limit = urgentTimeout
+	}
+	sending, cancel := context.WithTimeout(ctx, limit)
 	stop := context.AfterFunc(stopping, func() { time.AfterFunc(grace, cancel) })
 	receipt, err := d.Send(sending, e)
 	stop()

@@ -77,6 +77,9 @@ type Effect struct {
 // ErrNoEffect is returned for a key that is not in a state to be retried or dropped.
 var ErrNoEffect = errors.New("no such effect that waits or is dead")
 
+// urgent reports whether the effect is a message about P1.
+func (e *Effect) urgent() bool { return e.Kind == Message && e.Tier == ticketing.P1 }
+
 // A Receipt is what is known of a delivery that was taken.
 type Receipt struct {
 	Channel, Address string
@@ -107,6 +110,10 @@ const (
 	// delivery before that.
 	Lease   = 45 * time.Second
 	timeout = 30 * time.Second
+	// UrgentLease and urgentTimeout are those of messages about P1: nobody waits
+	// long for one that a killed process had in hand.
+	UrgentLease   = 15 * time.Second
+	urgentTimeout = 10 * time.Second
 
 	firstWait = 2 * time.Second
 	longWait  = 15 * time.Minute
@@ -138,7 +145,6 @@ func Judge(e *Effect, f *Failure, jitter float64, now time.Time) Verdict {
 	if f.Refused {
 		v.Refused = e.Refused + 1
 	}
-	urgent := e.Kind == Message && e.Tier == ticketing.P1
 	switch {
 	case v.Refused >= ways:
 		v.Dead, v.Unreached = true, true
@@ -146,7 +152,7 @@ func Judge(e *Effect, f *Failure, jitter float64, now time.Time) Verdict {
 	case now.Sub(e.Created) > keep[e.Kind]:
 		v.Dead, v.Unreached = true, true
 		return v
-	case f.Refused, urgent, e.Attempts%patience == 0:
+	case f.Refused, e.urgent(), e.Attempts%patience == 0:
 		v.Contact++
 	}
 	round := v.Contact > e.Contact && v.Contact%ways == 0

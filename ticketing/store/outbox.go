@@ -39,21 +39,35 @@ func scanEffect(rows *sql.Rows) (outbox.Effect, error) {
 // TakeEffects takes at most n effects that are due, the most urgent and among
 // these the oldest first, and hides them until a time: who takes them and is
 // killed leaves them to the next. An effect is not taken before those ahead of it
-// in its thread. urgent leaves everything but messages about P1.
+// in its thread. Messages about P1 are hidden for [outbox.UrgentLease] at most;
+// urgent leaves everything but them.
 func (s *Store) TakeEffects(ctx context.Context, n int, urgent bool, now, until time.Time) ([]outbox.Effect, error) {
 	lock := s.forUpdate()
 	if lock != "" { // several workers do not wait for one another
 		lock += " SKIP LOCKED"
 	}
-	list, err := collect(ctx, s.write, scanEffect, `UPDATE outbox SET attempts = attempts + 1, due = $2, error = '' WHERE key IN (
+	list, err := collect(ctx, s.write, scanEffect, `UPDATE outbox SET attempts = attempts + 1, error = '',
+			due = CASE WHEN tier = 1 AND kind = 'message' THEN CAST($4 AS BIGINT) ELSE CAST($2 AS BIGINT) END WHERE key IN (
 			SELECT key FROM outbox AS o WHERE state = 'queued' AND due <= $1`+urgently(urgent)+`
 				AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.thread = o.thread AND e.state = 'queued' AND e.turn < o.turn)
 			ORDER BY tier, due LIMIT $3`+lock+`)
-		RETURNING `+selectEffect, now.UnixNano(), until.UnixNano(), n)
+		RETURNING `+selectEffect, now.UnixNano(), until.UnixNano(), n, min(until.UnixNano(), now.Add(outbox.UrgentLease).UnixNano()))
 	if err != nil {
 		return nil, fmt.Errorf("take effects from the outbox: %w", err)
 	}
 	return list, nil
+}
+
+// ReclaimEffects makes everything due that somebody has in hand. It is for the
+// start of the only process that works on the database: whoever had it is gone.
+func (s *Store) ReclaimEffects(ctx context.Context, now time.Time) error {
+	// A taken effect has no error of its last attempt; one that waits for its next
+	// attempt has.
+	_, err := s.write.ExecContext(ctx, `UPDATE outbox SET due = $1 WHERE state = 'queued' AND attempts > 0 AND error = '' AND due > $1`, now.UnixNano())
+	if err != nil {
+		return fmt.Errorf("reclaim what a killed process had in hand: %w", err)
+	}
+	return nil
 }
 
 // forUpdate locks the rows that a query reads; SQLite has one writer anyway.

@@ -302,6 +302,11 @@ func (d *Daemon) open(ctx context.Context, opened *closers) error {
 		return err
 	}
 	opened.add("work orders", d.orders.Close)
+	if s.Database.URL == "" { // in the data directory, which is ours alone
+		if err := d.orders.ReclaimEffects(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
 	d.tell.outbox.Queue = d.orders
 	if id := d.opts.LocalPerson; id != "" {
 		if _, err := d.orders.AddPerson(ctx, ticketing.Person{ID: id, Name: "Demo technician", Lang: s.Language}, d.now()); err != nil {

@@ -155,9 +155,27 @@ func (e *env) taking() {
 			e.Errorf("%s was taken twice", x.Key)
 		}
 	}
+	if list := e.take(10, true, now.Add(outbox.UrgentLease)); len(list) != 1 {
+		e.Errorf("of a killed process %d urgent ones come back soon", len(list))
+	}
 	again := e.take(10, false, now.Add(outbox.Lease+time.Second))
-	if len(again) != 1+len(first)+len(second) || again[0].Attempts != 2 {
+	attempts := 0
+	for _, x := range again {
+		attempts += x.Attempts
+	}
+	if len(again) != 1+len(first)+len(second) || attempts != 2*len(again)+1 {
 		e.Errorf("after the lease %d come back, of %d", len(again), 1+len(first)+len(second))
+	}
+	// The only process that works on the database waits for no lease of the one
+	// before it; what failed still waits for its time.
+	if err := e.s.EffectFailed(e.ctx, &again[0], outbox.Verdict{Due: now.Add(time.Hour)}, "busy", now); err != nil {
+		e.Fatal(err)
+	}
+	if err := e.s.ReclaimEffects(e.ctx, now.Add(outbox.Lease+2*time.Second)); err != nil {
+		e.Fatal(err)
+	}
+	if list := e.take(10, false, now.Add(outbox.Lease+2*time.Second)); len(list) != len(again)-1 {
+		e.Errorf("reclaimed were %d, want %d", len(list), len(again)-1)
 	}
 	// Who comes too late marks nothing: another one has it now.
 	if err := e.s.EffectSent(e.ctx, &first[0], outbox.Receipt{}, now); err != nil {
