@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"time"
 
 	"github.com/facilityd/facilityd/devices"
 )
@@ -106,27 +105,50 @@ func FuzzLoad(f *testing.F) {
 // never more memory is asked for than they are long.
 func FuzzRestore(f *testing.F) {
 	set := mustLoad(f, "rules:\n"+strings.Join(propertyRules, ""))
-	// saved is the checkpoint of an engine that has heard every device once.
-	saved := func(lateness time.Duration) map[int][]byte {
-		w := newWorld(set, propertySite()).late(lateness)
-		for k, d := range propertyDevices {
-			var list []said
-			for _, p := range d.points {
-				list = append(list, said{dev: d.id, point: p, t: at(0), value: 80, text: "x"})
-			}
-			e := entry{said: list}
-			e.rec.Seq, e.rec.Time, e.rec.Connection = uint64(k+1), at(0), "c"
-			w.eng.Apply(&e.rec, w.readings(e.said))
+	w := newWorld(set, propertySite())
+	for k, d := range propertyDevices {
+		var list []said
+		for _, p := range d.points {
+			list = append(list, said{dev: d.id, point: p, t: at(0), value: 80, text: "x"})
 		}
-		chunks := make(map[int][]byte)
-		for _, c := range w.eng.DirtyChunks(nil) {
-			chunks[c] = w.eng.AppendChunk(c, nil)
-		}
-		return chunks
+		e := entry{said: list}
+		e.rec.Seq, e.rec.Time, e.rec.Connection = uint64(k+1), at(0), "c"
+		w.eng.Apply(&e.rec, w.readings(e.said))
 	}
-	chunks, waiting := saved(0), saved(time.Minute)
-	f.Add(waiting[0], waiting[chunkOf("p1")], uint16(chunkOf("p1"))) // readings wait in it
+	for k, fact := range []devices.Fact{
+		{ID: "w", Kind: devices.FactWindow, Asset: "p1", From: epoch, Until: epoch.Add(time.Hour), By: "li", Note: "seal"},
+		{ID: "r", Kind: devices.FactReplaced, Asset: "s1", Device: "young", Replaces: "s1", By: "li"},
+	} {
+		seq := uint64(len(propertyDevices) + k + 1)
+		w.eng.Apply(&devices.Record{Seq: seq, Kind: devices.FactRecord, Time: at(0), Fact: &fact}, nil)
+	}
+	for m := 1; m < 10; m++ {
+		var list []said
+		for _, p := range propertyDevices[0].points {
+			list = append(list, said{dev: propertyDevices[0].id, point: p, t: at(time.Duration(m) * time.Minute), value: 80})
+		}
+		e := entry{said: list}
+		e.rec.Seq, e.rec.Time, e.rec.Connection = w.eng.Position()+1, at(time.Duration(m)*time.Minute), "c"
+		w.eng.Apply(&e.rec, w.readings(e.said))
+	}
+	if held, _ := w.eng.Suppressed(); len(held) == 0 || len(w.eng.takeovers) == 0 {
+		f.Fatal("the checkpoint to damage holds nothing that was suppressed, or no device that is expected")
+	}
+	chunks := make(map[int][]byte)
+	for _, c := range w.eng.DirtyChunks(nil) {
+		chunks[c] = w.eng.AppendChunk(c, nil)
+	}
 	f.Add(chunks[0], chunks[chunkOf("p1")], uint16(chunkOf("p1")))
+	// One in which a reading waits for stragglers.
+	waiting := newWorld(set, propertySite()).late(time.Minute)
+	one := entry{said: []said{{dev: "p1", point: "running", t: at(0), value: 1}}}
+	one.rec.Seq, one.rec.Time, one.rec.Connection = 1, at(0), "c"
+	waiting.eng.Apply(&one.rec, waiting.readings(one.said))
+	if len(waiting.eng.assets["p1"].held) == 0 {
+		f.Fatal("no reading waits in the checkpoint to damage")
+	}
+	chunk := waiting.eng.AppendChunk(chunkOf("p1"), nil)
+	f.Add(waiting.eng.AppendChunk(0, nil), chunk, uint16(chunkOf("p1")))
 	f.Add(chunks[0], chunks[chunkOf("g1")], uint16(chunkOf("g1")))
 	f.Add([]byte{1, 2, 3}, []byte{}, uint16(1))
 	f.Fuzz(func(t *testing.T, head, chunk []byte, n uint16) {
