@@ -321,7 +321,7 @@ func checkMerge(o *Order, c *Command) error {
 func checkNewNormal(o *Order, c *Command) error {
 	switch {
 	case !o.Learned:
-		return &InvalidError{"verb", "not_learned", "its rules have fixed limits: cancel it as false_alarm or known, or change the limit in the rules"}
+		return &InvalidError{"order", "not_learned", "its rules have fixed limits: cancel it as false_alarm or known, or change the limit in the rules"}
 	case strings.TrimSpace(c.Text) == "":
 		return &InvalidError{"text", "text_normal", "say what changed, so that it is normal now"}
 	}

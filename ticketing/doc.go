@@ -17,9 +17,20 @@
 //
 // The full table is [Transitions]; lifecycle.md is drawn from it.
 //
+// # Common causes
+//
+// An episode that another one explains belongs to the order of its cause, as one of
+// its consequences: it opens no order and wakes nobody, and the order is as urgent
+// as the most urgent of them ([AddConsequence]). An order of its own that no person
+// has touched gives way when a cause turns up later ([Order.GivesWay]); one that
+// somebody has stays and is linked. When the cause is over, or was a false alarm,
+// each that still holds stands for itself again. Nobody who may be inside an asset
+// is ever a consequence.
+//
 // # Silence is not recovery
 //
 // Nothing that telemetry says closes an order: a cleared episode, or one whose
 // data stopped, is an entry in the log. People report done; then a watch of the
-// telemetry makes the order verified.
+// telemetry makes the order verified. It looks at what the fault's rule looks at, and
+// pauses while nothing is known.
 package ticketing
