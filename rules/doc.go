@@ -27,7 +27,8 @@
 // limit.NAME, numbers with units, words of a role, comparisons, arithmetic, and,
 // or, not, in, and the functions that [Functions] lists. A value is true, false or
 // [Unknown]; missing, bad, retained and stale input is unknown, and unknown
-// neither starts nor ends anything.
+// neither starts nor ends anything. An alternative whose roles have no point on the
+// asset is left out of `or` where a rule starts, and of `and` where it ends.
 //
 // Limits are layered: the rule's own value, then the site's, then the asset's. A
 // delay may be one too (for: limit.NAME). Evidence and explanations say which
@@ -44,6 +45,11 @@
 //	    fault_classes: [lift.door]
 //	    while: service_mode == "inspection" and not held(service_mode == "inspection", 12h)
 //	    source: {text: own judgement, mark: j}
+//
+// any, all, sum, median, min and max ask related assets: children, siblings (same
+// class, parent and duty) and others (points of the same role). A rule that does is
+// evaluated when a reading of theirs comes, and remembers each of them for itself;
+// devices that no such rule looks at pay nothing.
 //
 // A rule makes one instance for each device of an asset, and for each point where
 // a device has several of one role. Instances of one fault class on one asset are
@@ -62,9 +68,17 @@
 // not. Where a device declares a lateness, its asset is evaluated so much later,
 // in the order of reading times, and the order of arrival does not matter.
 //
+// # Common causes
+//
+// A rule that explains other fault classes takes them under its episode: on the
+// same asset, on what it feeds, on what lies under it. When it is over, what was
+// under it has a reprieve to be heard of and to clear, and stands on its own after
+// that. An episode that opens for the fifth time in an hour without a cause of this
+// kind flaps, and is held open until it is calm.
+//
 // # Speed
 //
-// With many devices memory is the limit: a reading that stays between the values
-// that it is compared with touches its point and a row of ranges beside it, and
-// no instance.
+// With many devices memory is the limit. A reading that stays between the values
+// that it is compared with touches one line of its point, and no instance; what the
+// messages of a record need besides is fetched side by side.
 package rules

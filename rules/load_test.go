@@ -139,6 +139,16 @@ func FuzzRestore(f *testing.F) {
 		chunks[c] = w.eng.AppendChunk(c, nil)
 	}
 	f.Add(chunks[0], chunks[chunkOf("p1")], uint16(chunkOf("p1")))
+	// One in which a reading waits for stragglers.
+	waiting := newWorld(set, propertySite()).late(time.Minute)
+	one := entry{said: []said{{dev: "p1", point: "running", t: at(0), value: 1}}}
+	one.rec.Seq, one.rec.Time, one.rec.Connection = 1, at(0), "c"
+	waiting.eng.Apply(&one.rec, waiting.readings(one.said))
+	if len(waiting.eng.assets["p1"].held) == 0 {
+		f.Fatal("no reading waits in the checkpoint to damage")
+	}
+	chunk := waiting.eng.AppendChunk(chunkOf("p1"), nil)
+	f.Add(waiting.eng.AppendChunk(0, nil), chunk, uint16(chunkOf("p1")))
 	f.Add(chunks[0], chunks[chunkOf("g1")], uint16(chunkOf("g1")))
 	f.Add([]byte{1, 2, 3}, []byte{}, uint16(1))
 	f.Fuzz(func(t *testing.T, head, chunk []byte, n uint16) {

@@ -421,6 +421,9 @@ func (e *Engine) devicesOf(own *deviceState, bind []int32) []*deviceState {
 
 // touchVisitors has the instances of other assets that look at a point evaluated.
 func (e *Engine) touchVisitors(a *assetState, point uint32) {
+	if len(a.visitors) == 0 {
+		return
+	}
 	k, _ := slices.BinarySearchFunc(a.visitors, point, func(v visitor, p uint32) int { return cmp.Compare(v.point, p) })
 	for ; k < len(a.visitors) && a.visitors[k].point == point; k++ {
 		if i := a.visitors[k].inst; i.mark != e.mark && !i.dead {

@@ -137,12 +137,24 @@ func TestCommandsOfThePeopleGuideCanBeTyped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile("(?m)^facilityd (.*)$|`facilityd ([^`]+)`").FindAllStringSubmatch(string(text), -1)
+	var lines []string
+	fenced := false
+	inline := regexp.MustCompile("`facilityd ([^`]+)`")
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		if typed, ok := strings.CutPrefix(line, "facilityd "); ok && fenced {
+			lines = append(lines, strings.TrimSpace(typed))
+		}
+		for _, m := range inline.FindAllStringSubmatch(line, -1) {
+			lines = append(lines, m[1])
+		}
+	}
 	if len(lines) < 6 {
 		t.Errorf("only %d commands were found", len(lines))
 	}
-	for _, m := range lines {
-		line := m[1] + m[2]
+	for _, line := range lines {
 		if line == "person add" { // named without its argument
 			continue
 		}

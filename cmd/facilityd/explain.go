@@ -103,13 +103,17 @@ func (e *explainer) print(x *board.Explained, details, all bool) error {
 	if name != x.Asset {
 		name += " (" + x.Asset + ")"
 	}
+	zone, err := time.LoadLocation(x.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
 	key := "explain.now"
 	if x.Past {
 		key = "explain.past"
 	}
-	fmt.Fprintln(e.out, e.say.Text(key, name, x.At.Local().Format("2006-01-02 15:04:05")))
+	fmt.Fprintln(e.out, e.say.Text(key, name, x.At.In(zone).Format("2006-01-02 15:04:05 MST")))
 	if !x.Begins.IsZero() {
-		fmt.Fprintln(e.out, e.say.Text("explain.begins", x.Begins.Local().Format("2006-01-02 15:04")))
+		fmt.Fprintln(e.out, e.say.Text("explain.begins", x.Begins.In(zone).Format("2006-01-02 15:04 MST")))
 	}
 	fmt.Fprintln(e.out)
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
@@ -210,5 +214,12 @@ func (e *explainer) parts(list []board.Part) {
 }
 
 func (e *explainer) seconds(s float64) string {
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+	text := time.Duration(s * float64(time.Second)).Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -9,8 +9,8 @@
 //
 // # Several cores
 //
-// Assets that depend on one another, by the tree or by what feeds what, are one
-// group. A run over a table judges groups side by side, each on an engine of its
+// Assets that depend on one another, by the tree, by what feeds what, or because
+// rules compare them, are one group. A run over a table judges groups side by side, each on an engine of its
 // own, with the same outcome as one engine for all. Records of a journal are
 // decoded in order and judged beside that, one engine for each set of rules.
 //

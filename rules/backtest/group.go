@@ -7,7 +7,7 @@ import (
 )
 
 // groups are the assets of a site that cannot be judged apart: those that contain
-// or feed one another.
+// or feed one another, and those that may be compared.
 type groups struct {
 	root  map[string]string
 	given map[string]int // worker by root
@@ -15,16 +15,53 @@ type groups struct {
 
 func groupsOf(site *devices.Site) groups {
 	g := groups{root: make(map[string]string), given: make(map[string]int)}
+	assets := make(map[string]*devices.Asset, len(site.Assets))
+	for i := range site.Assets {
+		assets[site.Assets[i].ID] = &site.Assets[i]
+	}
+	says := make(map[string]bool) // assets that have a device
+	for _, d := range site.Devices {
+		says[d.Asset] = true
+	}
+	first := make(map[[2]string]string) // of the assets of one class in one place
 	for i := range site.Assets {
 		a := &site.Assets[i]
-		for _, other := range append(slices.Clone(a.FedBy), a.Parent) {
-			if other != "" {
-				g.join(a.ID, other)
+		for _, other := range a.FedBy {
+			g.join(a.ID, other)
+		}
+		switch parent := assets[a.Parent]; {
+		case parent == nil:
+		case binds(assets, says, parent):
+			g.join(a.ID, a.Parent)
+		default:
+			// A tower or a room says nothing itself; in it, assets of one class may
+			// be compared with one another.
+			key := [2]string{a.Parent, a.Class}
+			if first[key] == "" {
+				first[key] = a.ID
 			}
+			g.join(a.ID, first[key])
 		}
 	}
 	return g
 }
+
+// binds tells whether what lies in an asset depends on it: everything but a place
+// that has no device, is fed by nothing, and lies in nothing else that binds.
+func binds(assets map[string]*devices.Asset, says map[string]bool, a *devices.Asset) bool {
+	for range len(assets) {
+		if a.Class != place || says[a.ID] || len(a.FedBy) > 0 {
+			return true
+		}
+		if a = assets[a.Parent]; a == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// place is the class of what contains others and publishes nothing.
+const place = "place"
 
 // find is the asset that stands for the group of another.
 func (g groups) find(id string) string {

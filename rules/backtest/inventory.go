@@ -116,6 +116,9 @@ func (v *Inventory) device(id, class string) (*known, error) {
 		}
 		return nil, &NameError{fmt.Sprintf("nothing says what device %q is", id), hint + "in the site file: devices: [{id: " + id + ", class: pump}]"}
 	}
+	if d.Class == place {
+		return nil, &NameError{fmt.Sprintf("device %q belongs to a place, which publishes nothing", id), "give it an asset of its own in the site file"}
+	}
 	k := &known{device: v.Registry.Add(d), points: make(map[string]*devices.Point), about: about.Points}
 	v.known[id] = k
 	return k, nil

@@ -160,3 +160,50 @@ func TestReportIsReadableInBothLanguages(t *testing.T) {
 		}
 	}
 }
+
+// TestARuleThatNeedsAPastSaysSinceWhenItHasOne: what lies before the report counts,
+// and a rule whose windows are filled in time is not doubted.
+func TestARuleThatNeedsAPastSaysSinceWhenItHasOne(t *testing.T) {
+	set, list := rules.Load([]rules.File{{Name: "past.yaml", Data: []byte(`rules:
+  - id: weekly
+    title: {en: Weekly, zh: 每周}
+    class: pump
+    fault_class: motor.overload
+    source: {text: the test, mark: j}
+    severity: low
+    when: avg(current, 7d) > 3 A
+    for: 1h
+  - id: plain
+    title: {en: Plain, zh: 普通}
+    class: pump
+    fault_class: motor.overload
+    source: {text: the test, mark: j}
+    severity: low
+    when: current > 3 A
+    for: 10m
+`)}}, rules.LoadOptions{})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := WarmUp(set, nil), 7*day+time.Hour; got != want {
+		t.Errorf("warm-up of %v, want %v", got, want)
+	}
+	for _, x := range []struct {
+		data time.Duration // of the first reading, before the report
+		want time.Time
+	}{{0, monday.Add(7*day + time.Hour)}, {3 * day, monday.Add(4*day + time.Hour)}, {8 * day, time.Time{}}} {
+		o := options()
+		o.Coverage = &Coverage{from: monday.Add(-x.data).UnixNano()}
+		out := outcome()
+		out.Watches = []rules.Watch{{Rule: "weekly", Asset: "pump-1", Judged: 1}, {Rule: "plain", Asset: "pump-1", Judged: 1}}
+		for _, l := range NewReport(Trial{Rules: set, Outcome: out}, nil, o).Rules {
+			want := x.want
+			if l.Name == "plain" {
+				want = time.Time{}
+			}
+			if !l.UnknownUntil.Equal(want) {
+				t.Errorf("%s with %v of a past is unknown until %v, want %v", l.Name, x.data, l.UnknownUntil, want)
+			}
+		}
+	}
+}

@@ -37,14 +37,14 @@ type Run struct {
 	loads   []int   // devices by worker
 	devices int     // how many of the registry are known to the workers
 	points  int
-	places  []place // by Point.Index
+	places  []spot // by Point.Index
 	workers []*worker
 	done    sync.WaitGroup
 	started bool
 }
 
-// place is where a point of the registry is judged.
-type place struct{ worker, index int32 }
+// spot is where a point of the registry is judged.
+type spot struct{ worker, index int32 }
 
 // connection is the one that a run without a journal has.
 const connection = "recorded"
@@ -140,7 +140,7 @@ func (r *Run) introduce() {
 	for ; r.points < len(points); r.points++ {
 		p := points[r.points]
 		w := r.workers[r.route[p.Device.Index]]
-		r.places = append(r.places, place{r.route[p.Device.Index], int32(w.points)})
+		r.places = append(r.places, spot{r.route[p.Device.Index], int32(w.points)})
 		w.points++
 		w.current.news = append(w.current.news, news{device: devices.Device{ID: p.Device.ID}, point: *p, isPoint: true})
 	}

@@ -112,6 +112,12 @@ func TestRecordsOfAJournalGiveWhatTheEngineSays(t *testing.T) {
 // told the time every second.
 func TestSeveralCoresGiveWhatOneGives(t *testing.T) {
 	b := estate(t)
+	for i := range b.Site.Assets { // all of it on one ground
+		if a := &b.Site.Assets[i]; a.Parent == "" {
+			a.Parent = "ground"
+		}
+	}
+	b.Site.Assets = append(b.Site.Assets, devices.Asset{ID: "ground", Class: place})
 	reg := devices.NewRegistry()
 	one := New(Config{Site: b.Site, Rules: b.Rules, Registry: reg, Workers: 1}, nil, false)
 	four := New(Config{Site: b.Site, Rules: b.Rules, Registry: reg, Workers: 4}, nil, false)
@@ -201,5 +207,40 @@ func moments(all []devices.Reading, take func(int64, []devices.Reading)) {
 			i = j
 		}
 		k = n
+	}
+}
+
+func TestWhatDependsOnOneAnotherIsOneGroup(t *testing.T) {
+	site := &devices.Site{
+		Assets: []devices.Asset{
+			{ID: "estate", Class: place}, {ID: "feeder", Class: "power", Parent: "estate"},
+			{ID: "tower-a", Class: place, Parent: "estate"}, {ID: "tower-b", Class: place, Parent: "estate", FedBy: []string{"feeder"}},
+			{ID: "lift-1", Class: "elevator", Parent: "tower-a"}, {ID: "lift-2", Class: "elevator", Parent: "tower-a"}, {ID: "door-1", Class: "gate", Parent: "tower-a"},
+			{ID: "lift-3", Class: "elevator", Parent: "tower-b"}, {ID: "door-2", Class: "gate", Parent: "tower-b"},
+			{ID: "room", Class: place, Parent: "tower-b"}, {ID: "fan", Class: "hvac", Parent: "room"},
+			{ID: "main", Class: "meter"}, {ID: "unit-1", Class: "meter", Parent: "main"},
+			{ID: "hall", Class: place}, {ID: "lamp", Class: "lighting", Parent: "hall"},
+		},
+		Devices: []devices.DeviceSpec{{ID: "beacon", Asset: "hall"}},
+	}
+	g := groupsOf(site)
+	for _, x := range []struct {
+		a, b string
+		want bool
+		why  string
+	}{
+		{"lift-1", "lift-2", true, "one class in one tower is compared"},
+		{"lift-1", "door-1", false, "nothing is common to them but the tower"},
+		{"lift-1", "lift-3", false, "they are in two towers"},
+		{"lift-3", "door-2", true, "the tower is fed"},
+		{"lift-3", "feeder", true, "the tower is fed"},
+		{"fan", "feeder", true, "the room is in a tower that is fed"},
+		{"main", "unit-1", true, "a meter under a meter"},
+		{"main", "lift-1", false, "they have nothing in common"},
+		{"lamp", "hall", true, "the hall has a device"},
+	} {
+		if got := g.find(x.a) == g.find(x.b); got != x.want {
+			t.Errorf("%s and %s in one group: %v, but %s", x.a, x.b, got, x.why)
+		}
 	}
 }

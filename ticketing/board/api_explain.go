@@ -115,7 +115,7 @@ func (b *Board) explain(ctx context.Context, s subject, at time.Time) (*Explaine
 	}
 	out := &Explained{
 		Site: s.site, Asset: s.question.Asset, AssetName: b.sites().assetName(s.site, s.question.Asset), Device: s.question.Device, WorkOrder: s.order,
-		At: m.At.UTC(), Past: !at.IsZero(), Rules: make([]Explanation, len(m.Rules)),
+		TimeZone: b.sites().location(s.site).String(), At: m.At.UTC(), Past: !at.IsZero(), Rules: make([]Explanation, len(m.Rules)),
 	}
 	if out.Past && !m.Whole {
 		out.Begins = m.From.UTC()

@@ -183,7 +183,7 @@ func TestExplanationIsOneSentenceInBothLanguages(t *testing.T) {
 		en, zh string
 	}{
 		"motor-overload": {rules.Waiting, "The condition has held since 14:38:00; it opens in 3 min (high) unless it ends before.", "条件自 14:38:00 起成立；若不中断，3 分钟后触发（严重）。"},
-		"pump-bearing":   {rules.Blind, "It cannot tell: the reading of Bearing temperature is bad.", "无法判断：轴承温度读数无效。"},
+		"pump-bearing":   {rules.Blind, "Whether it is so cannot be told for sure: the reading of Bearing temperature is bad.", "无法完全确定：轴承温度读数无效。"},
 		"pump-vibration": {rules.Off, "It is off until somebody gives: Vibration limit B/C for the machine's group and mount (vibration_limit).", "规则未启用，需先填写：振动限值 B/C（按机组类别与支承） (vibration_limit)。"},
 		"new-dry-run":    {rules.Open, "The condition has held since 14:40:00: Running yes, Flow 0 m3/h. The rule is in shadow: nothing leaves it.", ""},
 		"leak":           {rules.Muted, "It would be open, but Li Na has planned work until 17:40:00. It is looked at again then.", ""},

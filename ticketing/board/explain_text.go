@@ -53,7 +53,10 @@ func (s *sentence) state() string {
 	case rules.Blind:
 		return say("explain.blind", s.unusable())
 	case rules.Quiet:
-		return say("explain.quiet", s.values())
+		if values := s.values(); values != "" {
+			return say("explain.quiet", values)
+		}
+		return say("explain.quiet_plain")
 	case rules.Waiting:
 		t := s.threshold(func(t *rules.ThresholdView) bool { return t.Phase == rules.Pending })
 		return say("explain.pending", s.clock(t.Onset), durationText(s.p, t.Remaining), say("severity."+t.Severity.String()))
@@ -72,7 +75,10 @@ func (s *sentence) state() string {
 		by := x.Episode.Under
 		return say("explain.attributed", s.since(), faultTitle(by.FaultClass).In(s.lang), s.sites.assetName(s.site, by.Asset).In(s.lang))
 	}
-	return say("explain.active", s.since(), s.values())
+	if values := s.values(); values != "" {
+		return say("explain.active", s.since(), values)
+	}
+	return say("explain.active_plain", s.since())
 }
 
 func (s *sentence) off() string {
@@ -188,7 +194,7 @@ func sideText(s *rules.SideView) string {
 	return rules.WithUnit(s.Value, s.Unit)
 }
 
-// values are what the rule looks at now.
+// values are what the rule looks at now, "" for a rule that looks at no point.
 func (s *sentence) values() string {
 	var out []string
 	for i := range s.x.Inputs {
@@ -196,9 +202,6 @@ func (s *sentence) values() string {
 		if in.Usable {
 			out = append(out, s.role(in)+" "+s.value(in))
 		}
-	}
-	if out == nil {
-		return s.p.Text("explain.no_inputs")
 	}
 	return s.list(out)
 }
@@ -225,11 +228,16 @@ func (s *sentence) value(in *rules.InputView) string {
 	return strconv.FormatFloat(in.Value, 'g', 5, 64) + strings.TrimRight(" "+in.Unit, " ")
 }
 
+// namesSaid bounds how many points that nobody measures a sentence names.
+const namesSaid = 4
+
 // unusable says of each input that rules may not use why that is.
 func (s *sentence) unusable() string {
 	var out []string
-	for _, name := range s.roles(s.x.Missing) {
-		out = append(out, s.p.Text("explain.input_missing", name))
+	if names := s.roles(s.x.Missing); len(names) > namesSaid {
+		out = append(out, s.p.Text("explain.input_missing_more", s.list(names[:namesSaid]), len(names)-namesSaid))
+	} else if len(names) > 0 {
+		out = append(out, s.p.Text("explain.input_missing", s.list(names)))
 	}
 	for i := range s.x.Inputs {
 		in := &s.x.Inputs[i]

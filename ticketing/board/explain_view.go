@@ -24,6 +24,7 @@ type Explained struct {
 	AssetName devices.Label `json:"asset_name"`
 	Device    string        `json:"device,omitempty" doc:"When a device was asked for: the rules that look at it"`
 	WorkOrder string        `json:"work_order,omitempty" doc:"When an order was asked for: the rules of its fault class"`
+	TimeZone  string        `json:"time_zone" doc:"Of the site: the sentences tell times in it"`
 	At        time.Time     `json:"at" doc:"Journal time of the last record that the rules had seen"`
 	Past      bool          `json:"past" doc:"Replayed from the journal"`
 	// Begins is set when the journal no longer holds the beginning.

@@ -22,6 +22,8 @@ type Outbox interface {
 	DropEffect(ctx context.Context, key string, now time.Time) error
 	// Receivers are those to whom anything was or will be sent.
 	Receivers(ctx context.Context) ([]string, error)
+	// Nobody counts the open orders of which nobody could be told.
+	Nobody(ctx context.Context) (int64, error)
 }
 
 // Effect is a message to a person, or an event for another system.
@@ -142,6 +144,19 @@ func (b *Board) apiChangeEffect(ctx context.Context, key, verb string) (*output[
 		return nil, b.apiError(errors.Join(err, ticketing.ErrNotFound))
 	}
 	return &output[Effect]{viewEffect(&page.Items[0])}, nil
+}
+
+// Nobody is how many open orders there are of which nobody could be told, for the
+// banner of every page.
+func (v *view) Nobody() int64 {
+	if v.board.cfg.Outbox == nil {
+		return 0
+	}
+	n, err := v.board.cfg.Outbox.Nobody(v.r.Context())
+	if err != nil { // the page itself will say that the database is away
+		v.board.cfg.Logger.Warn("count orders that reach nobody", "err", err)
+	}
+	return n
 }
 
 type messagesData struct {

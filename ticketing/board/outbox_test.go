@@ -93,3 +93,23 @@ func TestThePageOfMessagesShowsWhoWasToldWhat(t *testing.T) {
 		t.Error("the empty page does not say so")
 	}
 }
+
+func TestEveryPageSaysThatNobodyCanBeTold(t *testing.T) {
+	s := newSample(t, sampleConfig{})
+	if _, page := s.call("GET", "/", ""); strings.Contains(page, "Nobody can be told") {
+		t.Error("before anything was decided the page says that nobody can be told")
+	}
+	if err := s.store.AdoptDispatch(t.Context(), "demo"); err != nil {
+		t.Fatal(err)
+	}
+	desk := storetest.Desk()
+	desk.Roster.Chains = nil
+	if _, err := s.store.Dispatch(t.Context(), "demo", 1, now, desk, 1000); err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]string{"en": "Nobody can be told of", "zh-CN": "通知不到任何人"} {
+		if _, page := s.call("GET", "/devices", "", "Accept-Language", lang); !strings.Contains(page, want) {
+			t.Errorf("the page in %s does not say that nobody can be told", lang)
+		}
+	}
+}

@@ -120,6 +120,9 @@ const (
 	// patience is how often a way that does not answer is tried before the next
 	// one; the next is tried at once when it is urgent.
 	patience = 3
+	// unheard is how long all ways may fail before somebody else is told: a network
+	// that is away for a moment wakes no supervisor. P1 does not wait.
+	unheard = time.Minute
 )
 
 // keep is how long an effect is tried before it is dead: a page that is a day old
@@ -156,7 +159,7 @@ func Judge(e *Effect, f *Failure, jitter float64, now time.Time) Verdict {
 		v.Contact++
 	}
 	round := v.Contact > e.Contact && v.Contact%ways == 0
-	v.Unreached = round
+	v.Unreached = round && (e.urgent() || now.Sub(e.Created) >= unheard)
 	if v.Contact > e.Contact && !round && f.After == 0 {
 		v.Due = now
 		return v

@@ -43,6 +43,14 @@ func TestWhatBecomesOfAFailedAttempt(t *testing.T) {
 			outbox.Effect{Kind: outbox.Message, Tier: ticketing.P1, Attempts: 2, Contact: 1}, outbox.Failure{Contacts: 2}, 0,
 			outbox.Verdict{Due: t0.Add(4 * time.Second), Contact: 2, Unreached: true},
 		},
+		"a network that is away for a moment tells nobody else": {
+			outbox.Effect{Kind: outbox.Message, Tier: ticketing.P2, Attempts: 3}, outbox.Failure{Contacts: 1}, 6 * time.Second,
+			outbox.Verdict{Due: t0.Add(14 * time.Second), Contact: 1},
+		},
+		"one that is away for a minute does": {
+			outbox.Effect{Kind: outbox.Message, Tier: ticketing.P2, Attempts: 6, Contact: 1}, outbox.Failure{Contacts: 1}, 62 * time.Second,
+			outbox.Verdict{Due: t0.Add(126 * time.Second), Contact: 2, Unreached: true},
+		},
 		"a contact that refuses for good is left": {
 			outbox.Effect{Kind: outbox.Message, Tier: ticketing.P3, Attempts: 1}, outbox.Failure{Contacts: 2, Refused: true}, 0,
 			outbox.Verdict{Due: t0, Contact: 1, Refused: 1},

@@ -23,6 +23,9 @@ func (d *Daemon) Explain(ctx context.Context, site string, q rules.Question, at 
 		m.At = time.Unix(0, c.engine.Now()).UTC()
 		m.Rules, err = c.engine.Explain(q)
 	})
+	if m.At.IsZero() {
+		return m, fmt.Errorf("explain %s: the rules of site %s do not answer", q.Asset, site)
+	}
 	return m, err
 }
 
