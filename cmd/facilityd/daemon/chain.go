@@ -48,6 +48,7 @@ type chain struct {
 	newest   newest
 	keeper   keeper
 	from     uint64 // position of the last record that is in the state
+	told     uint64 // up to this record the orders know what followed, see rebuild
 	due      time.Time
 	calls    chan func()
 	done     chan struct{}
@@ -71,7 +72,8 @@ type commit struct {
 
 // restore brings the chain to its newest checkpoint.
 func (c *chain) restore(ctx context.Context, epoch uint32) error {
-	if _, err := c.orders.Begin(ctx, c.site, epoch); err != nil {
+	position, err := c.orders.Begin(ctx, c.site, epoch)
+	if err != nil {
 		return err
 	}
 	bucket, err := c.journal.Bucket(ctx, c.site)
@@ -89,19 +91,55 @@ func (c *chain) restore(ctx context.Context, epoch uint32) error {
 			return err
 		}
 	}
-	c.registry = devices.NewRegistry()
-	c.setDecoder(profile.NewDecoder(c.bundle.Profiles, c.bundle.Site, c.registry))
-	c.engine = rules.NewEngine(c.bundle.Rules, c.bundle.Site, c.registry)
+	c.begin(c.bundle)
 	if !ok {
 		return nil
 	}
-	if err := c.decoder.Restore(decoder); err != nil {
-		return fmt.Errorf("restore decoder of %s: %w", c.site, err)
+	err = c.decoder.Restore(decoder)
+	if err == nil {
+		err = c.engine.Restore(chunks)
 	}
-	if err := c.engine.Restore(chunks); err != nil {
-		return fmt.Errorf("restore rules of %s: %w", c.site, err)
+	if errors.Is(err, rules.ErrCheckpoint) || errors.Is(err, profile.ErrState) {
+		return c.rebuild(ctx, position.Seq, err)
+	}
+	if err != nil {
+		return fmt.Errorf("restore site %s: %w", c.site, err)
 	}
 	c.from = c.keeper.last.Seq
+	return nil
+}
+
+// begin makes decoder and engine that know nothing yet.
+func (c *chain) begin(b *configs.Bundle) {
+	c.bundle = b
+	c.registry = devices.NewRegistry()
+	c.setDecoder(profile.NewDecoder(b.Profiles, b.Site, c.registry))
+	c.engine = rules.NewEngine(b.Rules, b.Site, c.registry)
+}
+
+// rebuild begins with the oldest record that is kept, because the checkpoint is
+// not one that this version of the program can read. What is in the orders
+// already is not told to them again: this version may see the past otherwise, and
+// nobody is to be woken for that.
+func (c *chain) rebuild(ctx context.Context, applied uint64, why error) error {
+	past := Past{journal: c.journal, configs: c.configs}
+	extent, err := past.Extent(ctx, c.site)
+	if err != nil {
+		return err
+	}
+	hash, err := c.configs.inForce(ctx, c.site, extent)
+	if err != nil {
+		return err
+	}
+	b, err := c.configs.byHash(ctx, c.site, hash)
+	if err != nil {
+		return err
+	}
+	c.begin(b)
+	c.keeper.forget()
+	c.from, c.told = extent.First-1, max(applied, c.keeper.last.Seq)
+	c.log.Warn("the checkpoint is of another version: the journal is read again", "reason", why,
+		"from", extent.From, "records", extent.Last+1-extent.First, "whole", extent.Whole())
 	return nil
 }
 
@@ -199,7 +237,14 @@ func (c *chain) take(ctx context.Context, rec *devices.Record) (commit, error) {
 		c.newest.take(rec, c.batch.Readings)
 	}
 	c.metrics.judged(c.site, rec, &c.batch)
+	c.note(func(p *progress) { p.judged, p.at = rec.Seq, time.Unix(0, rec.Time).UTC() })
 	next := commit{upTo: rec.Seq}
+	if rec.Seq < c.told {
+		return next, nil
+	}
+	if rec.Seq == c.told {
+		steps = nil
+	}
 	if len(steps) > 0 {
 		next.steps = append(next.steps, steps...)
 		c.metrics.transitions(c.site, steps)
@@ -213,7 +258,6 @@ func (c *chain) take(ctx context.Context, rec *devices.Record) (commit, error) {
 			c.act(a)
 		}
 	}
-	c.note(func(p *progress) { p.judged, p.at = rec.Seq, time.Unix(0, rec.Time).UTC() })
 	return next, nil
 }
 

@@ -38,6 +38,13 @@ type keeper struct {
 	bucket *journal.Bucket
 	epoch  uint32
 	last   manifest
+	stale  []string // parts that the next checkpoint replaces, whatever is in it
+}
+
+// forget makes the next checkpoint a whole one: of the last nothing can be used.
+func (k *keeper) forget() {
+	k.stale = slices.Sorted(maps.Values(k.last.Chunks))
+	k.last.Chunks = nil
 }
 
 // load reads the newest checkpoint; ok is false when there is none.
@@ -76,7 +83,7 @@ func (k *keeper) save(ctx context.Context, c *checkpoint) error {
 	if err := k.bucket.Put(ctx, next.Decoder, c.decoder, k.epoch); err != nil {
 		return fmt.Errorf("write checkpoint of decoder: %w", err)
 	}
-	var replaced []string
+	replaced := slices.Clone(k.stale)
 	for _, n := range slices.Sorted(maps.Keys(c.chunks)) {
 		if old := next.Chunks[n]; old != "" {
 			replaced = append(replaced, old)
@@ -96,7 +103,7 @@ func (k *keeper) save(ctx context.Context, c *checkpoint) error {
 	if k.last.Decoder != "" && k.last.Decoder != next.Decoder {
 		replaced = append(replaced, k.last.Decoder)
 	}
-	k.last = next
+	k.last, k.stale = next, nil
 	for _, key := range replaced {
 		if err := k.bucket.Delete(ctx, key, k.epoch); err != nil && !errors.Is(err, journal.ErrNotFound) {
 			return fmt.Errorf("drop old checkpoint part: %w", err)
