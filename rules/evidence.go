@@ -128,11 +128,8 @@ func (i *instance) reason(inputs []Input) devices.Label {
 		if role == nil {
 			continue
 		}
-		v := in.Text
-		if v == "" {
-			v = formatNumber(in.Value) + unitSuffix(in.Unit)
-		}
-		en, zh = append(en, role.Label.In("en")+" "+v), append(zh, role.Label.In("zh")+" "+v)
+		v := in.say(role)
+		en, zh = append(en, role.Label.In("en")+" "+v.EN), append(zh, role.Label.In("zh")+" "+v.In("zh"))
 	}
 	l := i.rule.Title
 	if l.ZH == "" {
@@ -143,6 +140,22 @@ func (i *instance) reason(inputs []Input) devices.Label {
 		l.ZH += "：" + strings.Join(zh, "，")
 	}
 	return l
+}
+
+// say is the value in words where its role has some.
+func (in *Input) say(role *devices.Role) devices.Label {
+	if w := role.Word(in.Text); w != nil && w.Label.EN != "" {
+		return w.Label
+	}
+	switch {
+	case in.Text != "":
+		return devices.Label{EN: in.Text}
+	case role.Kind == devices.State && len(role.Words) == 0 && in.Value == 1:
+		return devices.Label{EN: "yes", ZH: "是"}
+	case role.Kind == devices.State && len(role.Words) == 0 && in.Value == 0:
+		return devices.Label{EN: "no", ZH: "否"}
+	}
+	return devices.Label{EN: formatNumber(in.Value) + unitSuffix(in.Unit)}
 }
 
 // formatNumber writes a number with at most three decimals.

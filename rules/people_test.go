@@ -250,3 +250,17 @@ func TestEvidenceShowsWhatLedToIt(t *testing.T) {
 		t.Errorf("reason %+v", ev.Reason)
 	}
 }
+
+func TestReasonsSayStatesInWords(t *testing.T) {
+	b := newBench(t, rule("stuck", "elevator", "lift.drive", "severity: high\nwhen: fault_code == \"door_close_fault\" and passenger_present and not door_zone"))
+	d := b.device("l", "elevator", time.Minute, "fault_code", "passenger_present", "door_zone")
+	code := devices.RoleByName("fault_code").Word("door_close_fault")
+	b.say(d, 0, 0, "fault_code", "door_close_fault", "passenger_present", 1.0, "door_zone", 0.0)
+	got := b.all[0].Evidence.Reason
+	if en := "stuck: Fault code " + code.Label.EN + ", Passenger in the car yes, Car in the unlocking zone no"; got.EN != en {
+		t.Errorf("got  %s\nwant %s", got.EN, en)
+	}
+	if !strings.Contains(got.ZH, code.Label.ZH) || !strings.Contains(got.ZH, "是") || !strings.Contains(got.ZH, "否") {
+		t.Error(got.ZH)
+	}
+}
