@@ -106,11 +106,21 @@ func (e *Engine) explainNoMore(over EpisodeID, t int64) {
 }
 
 // aftermath puts an episode that has just opened under a cause that ended a
-// moment ago: a device that does not come up after a cut is found silent when
-// the feeder is well again.
+// moment ago, because a device that does not come up after a cut is found silent
+// when the feeder is well again; or under one that people know of and that still
+// holds.
 func (e *Engine) aftermath(a *assetState, cs *classState) {
-	if cs.fc.ByHand {
-		return
+	if by := e.formerCause(a, cs.fc, lookBack); by != (EpisodeID{}) {
+		cs.under = by
+		e.free(a, cs)
+	}
+}
+
+// formerCause finds the episode that explained a fault class on an asset and was
+// over at most so long ago, or that a person shelved while its condition holds.
+func (e *Engine) formerCause(a *assetState, fc *FaultClass, lately int64) EpisodeID {
+	if fc.ByHand {
+		return EpisodeID{}
 	}
 	for _, id := range e.upstream(a.id) {
 		up := e.assets[id]
@@ -119,24 +129,35 @@ func (e *Engine) aftermath(a *assetState, cs *classState) {
 		}
 		for k := range up.classes {
 			was := &up.classes[k]
-			if was.overAt == 0 || was.overAt < e.now-lookBack || up == a && was.fc == cs.fc {
+			recent := was.overAt > 0 && was.overAt >= e.now-lately
+			if was.overAt == 0 || !recent && was.shelved <= e.now || up == a && was.fc == fc {
 				continue
 			}
 			if slices.ContainsFunc(up.instances, func(i *instance) bool {
-				return i.rule.FaultClass == was.fc && slices.Contains(i.rule.Explains, cs.fc)
+				return i.rule.FaultClass == was.fc && slices.Contains(i.rule.Explains, fc) && (recent || i.true())
 			}) {
-				cs.under = was.over
-				e.free(a, cs)
-				return
+				return was.over
 			}
 		}
 	}
+	return EpisodeID{}
+}
+
+// true reports whether the condition of any threshold was true when it was last
+// looked at.
+func (i *instance) true() bool {
+	return slices.ContainsFunc(i.limbs, func(l limb) bool { return l.val == True })
 }
 
 // free lets an episode stand on its own after its reprieve: the time in which
 // each of its devices must have been heard, and clear after that. It is counted
 // while somebody listens.
 func (e *Engine) free(a *assetState, cs *classState) {
+	e.reprieve(a, cs)
+	e.wait(a)
+}
+
+func (e *Engine) reprieve(a *assetState, cs *classState) {
 	wait, conn := leastReprieve, int32(-1)
 	for _, i := range a.instances {
 		if i.rule.FaultClass != cs.fc || !i.active() {
@@ -155,8 +176,11 @@ func (e *Engine) free(a *assetState, cs *classState) {
 		}
 	}
 	cs.alone, cs.aloneConn = e.listened(conn)+wait+clear, conn
-	e.wait(a)
 }
+
+// lookEvery is how often, in seconds, it is looked whether a known cause still
+// holds: the reprieve begins that much too early at most.
+const lookEvery = 30
 
 // leastReprieve is what a machine may need to start up and be heard.
 const leastReprieve = int64(5 * time.Minute)
@@ -177,16 +201,24 @@ func (e *Engine) wait(a *assetState) {
 	}
 }
 
-// endReprieves lets those stand on their own whose time is over.
+// endReprieves lets those stand on their own whose time is over. A cause that
+// people know of explains them for as long as it holds.
 func (e *Engine) endReprieves() {
 	kept := e.freed[:0]
 	for _, a := range e.freed {
 		waiting := false
 		for k := range a.classes {
 			cs := &a.classes[k]
+			if cs.alone == 0 {
+				continue
+			}
+			due := e.listened(cs.aloneConn) >= cs.alone
 			switch {
-			case cs.alone == 0:
-			case e.listened(cs.aloneConn) < cs.alone:
+			case (due || e.now/second%lookEvery == 0) && e.formerCause(a, cs.fc, -1) != (EpisodeID{}):
+				e.reprieve(a, cs)
+				e.touch(a)
+				waiting = true
+			case !due:
 				waiting = true
 			default:
 				cs.under, cs.alone = EpisodeID{}, 0

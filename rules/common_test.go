@@ -225,3 +225,45 @@ func TestPain8FlappingIsCountedWhileParentsAreHealthy(t *testing.T) {
 		t.Errorf("the lamp failed %d times only", opened)
 	}
 }
+
+// A cut that people know of (its episode is cancelled until later) wakes nobody
+// for what it explains, neither for what was there nor for what comes; when the
+// power is back, those stand alone that do not come back.
+func TestKnownCauseGoesOnExplaining(t *testing.T) {
+	e := newEstate(t, 20)
+	back := func(k int) time.Duration {
+		if k < 3 {
+			return 24 * time.Hour
+		}
+		return 70*time.Minute + time.Duration(k)*time.Second
+	}
+	known := false
+	for now := time.Duration(0); now < 100*time.Minute; now += time.Second {
+		e.idle(now, now)
+		if now == 4*time.Minute { // some lamps are found silent before, most after
+			known = true
+			e.fact(now, devices.Fact{ID: "known", Kind: devices.FactCancelled, Asset: "feeder", FaultClass: "power.quality",
+				By: "li.na", At: time.Unix(0, at(now)), Until: time.Unix(0, at(3*time.Hour))})
+		}
+		if now%(10*time.Second) == 0 {
+			volt := 230.0
+			if now >= 2*time.Minute && now < 70*time.Minute {
+				volt = 0
+			}
+			e.say(e.feeder, now, 0, "voltage", volt)
+		}
+		for k, d := range e.fed {
+			if (now-time.Duration(k)*time.Second)%time.Minute == 0 && (now < 2*time.Minute || now >= back(k)) {
+				e.say(d, now, 0, "rssi", -60.0)
+			}
+		}
+	}
+	if alone, under, later := e.count(); !known || alone != 1 || under != 20 || later != 3 {
+		t.Errorf("%d wake somebody, %d are attached, %d stand on their own later; want 1, 20, 3", alone, under, later)
+	}
+	for _, tr := range e.all {
+		if tr.Cause == CauseOnItsOwn && (tr.At < at(70*time.Minute) || tr.Episode.Asset > "lamp-002") {
+			t.Errorf("%s", line(tr))
+		}
+	}
+}

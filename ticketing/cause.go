@@ -25,6 +25,9 @@ func (o *Order) GivesWay(episode string) bool {
 	return untouched && !o.Inside && len(o.Holding) == 1 && o.Holding[0].Episode == episode
 }
 
+// Known reports whether the order was cancelled because people know of its fault.
+func (o *Order) Known() bool { return o.State == Cancelled && o.Into == "" && o.Reason == "known" }
+
 // AddConsequence says what an episode adds to the order whose fault explains it. The
 // order becomes as urgent as the most urgent of its consequences: it is the one
 // that somebody is woken for.

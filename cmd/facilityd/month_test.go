@@ -39,6 +39,8 @@ calendar:
   shifts: {mon-fri: "08:00-12:00, 13:30-17:30"}
 sla:
   P3: {arrive: 8h, working: true}
+rules:
+  enable: [heat-sensor]
 assets:
   - {id: lift-1, class: elevator, name: {en: Lift, zh: 电梯}, facts: {machine_room: present, floors: 12}}
   - {id: door-1, class: gate, name: {en: Door, zh: 门}, facts: {kind: door, lock_voltage: 12 V}}

@@ -70,14 +70,15 @@ func underOf(t *rules.Transition) string {
 }
 
 // orderOfCause finds the order that holds an episode, as long as somebody may
-// still have to do something about it.
+// still have to do something about it, or said that the fault is known: then it is
+// the rules that say how long it explains others.
 func (b *batch) orderOfCause(ctx context.Context, episode string) (*draft, error) {
 	ep := b.episodes[episode]
 	if ep == nil || !ep.known {
 		return nil, nil
 	}
 	d, err := b.load(ctx, ep.state.Order)
-	if err != nil || !d.order.State.Active() {
+	if err != nil || !d.order.State.Active() && !d.order.Known() {
 		return nil, err
 	}
 	return d, nil

@@ -217,6 +217,22 @@ func (e *env) insideStandsAlone() {
 	}
 }
 
+func (e *env) knownCause() {
+	cause := feeder(10)
+	e.apply(cause, under(Step("pump-1", "motor.overload", 11, 11, rules.Active, rules.Medium), cause))
+	o := e.one()
+	e.must(o, ticketing.Command{Verb: ticketing.DoCancel, Reason: "known", Arrived: T0.Add(time.Hour), Until: T0.Add(24 * time.Hour)})
+	over := Step("feeder", "power.quality", 10, 12, rules.Cleared, rules.High)
+	e.apply(over, under(Step("pump-2", "motor.overload", 13, 13, rules.Active, rules.Medium), cause))
+	if o := e.one(); o.State != ticketing.Cancelled || o.Explains != 2 || len(o.Consequences) != 2 {
+		e.Errorf("a cause that people know of explains what it explained and what comes: %+v", o)
+	}
+	e.apply(onItsOwn("pump-2", 13, 200))
+	if pump := e.of("pump-2"); len(pump) != 1 || pump[0].State != ticketing.Open {
+		e.Errorf("when the rules say that it stands alone it has its order: %+v", pump)
+	}
+}
+
 func (e *env) letGo() {
 	cause, gateway := feeder(10), Step("gateway", "comms.quality", 12, 12, rules.Active, rules.Medium)
 	e.apply(cause, under(Step("pump-1", "motor.overload", 11, 11, rules.Active, rules.Medium), cause), under(gateway, cause),

@@ -102,6 +102,7 @@ var cases = []testCase{
 	{"a consequence that still holds when its cause is over stands for itself", (*env).standsAlone},
 	{"consequences go with their cause from order to order", (*env).chain},
 	{"a person who may be inside is no consequence", (*env).insideStandsAlone},
+	{"a cause that people know of goes on explaining", (*env).knownCause},
 	{"an order that was a false alarm lets its consequences go", (*env).letGo},
 	{"an order waits for its consequences", (*env).waitsForConsequences},
 	{"lists page without gaps and open items are never hidden by a time filter", (*env).pages},
