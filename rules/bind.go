@@ -395,7 +395,7 @@ func bound(bind []int32) uint64 {
 // attach makes the points of an asset know its instances.
 func (e *Engine) attach(a *assetState) {
 	looks := make(map[uint32][]dependent)
-	steps := make(map[uint32]uint32)
+	reaches := make(map[uint32]uint32)
 	total := 0
 	for _, i := range a.instances {
 		if i.rule.clock {
@@ -403,7 +403,7 @@ func (e *Engine) attach(a *assetState) {
 			i.dev.watched = i.dev.watched || i.holds()
 			continue
 		}
-		step := i.rule.pastStep()
+		reach := i.rule.pastReach()
 		for slot, idx := range i.bind {
 			if idx < 0 {
 				continue
@@ -411,14 +411,14 @@ func (e *Engine) attach(a *assetState) {
 			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.stateful && !i.busy}
 			x.look(i, e.points[idx].value)
 			looks[uint32(idx)] = append(looks[uint32(idx)], x)
-			steps[uint32(idx)] = max(steps[uint32(idx)], step)
+			reaches[uint32(idx)] = max(reaches[uint32(idx)], reach)
 			total++
 		}
 	}
 	a.deps = make([]dependent, 0, total)
 	for _, d := range a.devices {
 		var from []int16
-		step := uint32(0)
+		reach := uint32(0)
 		for _, idx := range d.points {
 			p := &e.points[idx]
 			list := looks[idx]
@@ -431,9 +431,9 @@ func (e *Engine) attach(a *assetState) {
 			}
 			from = append(from, p.past)
 			p.past = int16(len(from) - 1)
-			step = max(step, steps[idx])
+			reach = max(reach, reaches[idx])
 		}
-		d.past.reshape(from, step)
+		d.past.reshape(from, reach)
 	}
 }
 

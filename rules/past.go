@@ -6,35 +6,40 @@ import (
 )
 
 // past is the recent history of the points of a device that somebody looks at,
-// for the evidence of an episode: every step one row with the time and the value
-// of each, NaN where none may be used. The rows are a ring in one piece of memory,
-// so that a message touches one or two cache lines of it.
+// for the evidence of an episode: every pastStep seconds one row with the time and
+// the value of each, NaN where none may be used. The older rows are, the wider
+// apart they lie when rules of the device look back far. The rows are a ring in
+// one piece of memory, so that a message touches one or two cache lines of it.
 type past struct {
 	rows   []float32 // pastLength rows of a time (Unix seconds, as bits) and cols values
 	cols   uint16
 	length uint8
 	next   uint8
 	due    uint32 // Unix seconds of the next row
-	step   uint32 // seconds between them
+	reach  uint32 // how old rows may be, in seconds
 }
 
 const pastLength = 16
 
-// pastSpan is the shortest stretch of time that the evidence shows.
-const pastSpan = 15 * time.Minute
+// pastSpan is the shortest stretch of time that the evidence shows, pastStep the
+// seconds between the newest rows.
+const (
+	pastSpan = 15 * time.Minute
+	pastStep = uint32(pastSpan / time.Second / pastLength)
+)
 
-// pastStep is how thin, in seconds, the past of the rule's inputs is kept.
-func (r *Rule) pastStep() uint32 {
+// pastReach is how far back, in seconds, the evidence of the rule shows its inputs.
+func (r *Rule) pastReach() uint32 {
 	span := int64(pastSpan)
 	for _, t := range r.Thresholds {
 		span = max(span, 2*int64(t.For))
 	}
-	return uint32(span / second / pastLength)
+	return uint32(min(span/second, math.MaxUint32))
 }
 
 // newPast has room for so many points.
-func newPast(cols int, step uint32) past {
-	return past{rows: make([]float32, pastLength*(cols+1)), cols: uint16(cols), step: step}
+func newPast(cols int, reach uint32) past {
+	return past{rows: make([]float32, pastLength*(cols+1)), cols: uint16(cols), reach: reach}
 }
 
 // row returns the k-th row, oldest first.
@@ -47,11 +52,40 @@ func (h *past) row(k int) (t uint32, values []float32) {
 // add makes room for a row.
 func (h *past) add(t uint32) []float32 {
 	n := int(h.cols) + 1
+	if h.length == pastLength {
+		h.thin(t)
+	}
 	at := int(h.next) * n
 	h.rows[at] = math.Float32frombits(t)
 	h.next = (h.next + 1) % pastLength
 	h.length = min(h.length+1, pastLength)
 	return h.rows[at+1 : at+n]
+}
+
+// thin gives up the row that is missed least when another comes at time t: the
+// oldest when it is older than anybody looks back, or else the one that lies
+// closest between its neighbours for its age.
+func (h *past) thin(t uint32) {
+	if first, _ := h.row(0); uint64(first)+uint64(h.reach) < uint64(t) || uint64(h.reach) <= uint64(pastSpan/time.Second) {
+		return // it is the next to be written over
+	}
+	drop, least := 0, math.Inf(1)
+	for k := 1; k < pastLength; k++ {
+		after := t
+		if k+1 < pastLength {
+			after, _ = h.row(k + 1)
+		}
+		before, _ := h.row(k - 1)
+		at, _ := h.row(k)
+		if gap := (float64(after) - float64(before)) / (float64(t) - float64(at) + float64(pastStep)); gap < least {
+			drop, least = k, gap
+		}
+	}
+	n := int(h.cols) + 1
+	place := func(k int) int { return (int(h.next) + k) % pastLength * n }
+	for k := drop; k > 0; k-- {
+		copy(h.rows[place(k):place(k)+n], h.rows[place(k-1):place(k-1)+n])
+	}
 }
 
 // remember keeps the values of a device at the time of its newest readings, if it
@@ -62,7 +96,7 @@ func (e *Engine) remember(d *deviceState, t int64) {
 	if s < h.due || h.cols == 0 || t < d.newest {
 		return
 	}
-	h.due = s + h.step
+	h.due = s + pastStep
 	row := h.add(s)
 	for _, idx := range d.points {
 		p := &e.points[idx]
@@ -78,8 +112,8 @@ func (e *Engine) remember(d *deviceState, t int64) {
 
 // reshape gives the past of a device the columns that its points have now; from
 // are those before, -1 for a new one.
-func (h *past) reshape(from []int16, step uint32) {
-	n := newPast(len(from), step)
+func (h *past) reshape(from []int16, reach uint32) {
+	n := newPast(len(from), reach)
 	n.due = h.due
 	for k := range h.length {
 		t, old := h.row(int(k))

@@ -264,3 +264,43 @@ func TestReasonsSayStatesInWords(t *testing.T) {
 		t.Error(got.ZH)
 	}
 }
+
+// A rule that looks back for hours does not cost the others on its device their
+// view of the last minutes.
+func TestEvidenceIsDenseNearTheOnsetAndReachesBack(t *testing.T) {
+	b := newBench(t, rule("hot", "pump", "pump.bearing", "severity: high\nwhen: bearing_temp > 80 °C\nfor: 10m"),
+		rule("worn", "pump", "motor.overload", "severity: low\nwhen: current > 30 A\nfor: 6h"))
+	d := b.device("p", "pump", time.Minute, "bearing_temp", "current")
+	for m := range 500 {
+		temp, current := 60.0, 20.0
+		if m >= 120 {
+			current = 40
+		}
+		if m >= 440 {
+			temp = 90
+		}
+		b.say(d, time.Duration(m)*time.Minute, 0, "bearing_temp", temp, "current", current)
+	}
+	series := map[string]Series{}
+	for _, tr := range b.all {
+		series[tr.Rule] = tr.Evidence.Series[0]
+	}
+	recent := 0
+	for _, at := range series["hot"].Times {
+		if series["hot"].Times[len(series["hot"].Times)-1]-at <= int64(25*time.Minute) {
+			recent++
+		}
+	}
+	if recent < 6 {
+		t.Errorf("of the last 25 minutes %d readings are shown: %v", recent, series["hot"].Times)
+	}
+	long := series["worn"].Times
+	if n := len(long); n < 12 || long[n-1]-long[0] < int64(6*time.Hour) {
+		t.Errorf("of a fault that takes six hours to show %d readings over %v are shown", n, time.Duration(long[n-1]-long[0]))
+	}
+	for k := 1; k < len(long); k++ {
+		if long[k] <= long[k-1] {
+			t.Errorf("the readings are out of order: %v", long)
+		}
+	}
+}
