@@ -19,6 +19,7 @@ type assetState struct {
 	chunk     int
 	watchers  int   // detectors, which share its budget of orders
 	wait      int64 // how long it waits for stragglers
+	next      int64 // none that advanceAsset looks at is due before
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
 
@@ -172,7 +173,7 @@ func (e *Engine) plan(a *assetState) (plan []binding, limbs, slots, cells, roles
 // bindAsset makes the instances of an asset anew after its points, its facts or
 // the rules changed. What an instance remembers is kept.
 func (e *Engine) bindAsset(a *assetState) {
-	a.stale = false
+	a.stale, a.next = false, 0
 	e.adopt(a)
 	old := append(a.instances, a.orphans...)
 	a.instances, a.tasks = nil, nil
@@ -408,7 +409,7 @@ func (e *Engine) attach(a *assetState) {
 			if idx < 0 {
 				continue
 			}
-			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.stateful && !i.busy}
+			x := dependent{place: uint16(i.place), slot: uint8(slot), still: !i.rule.each && !i.busy}
 			x.look(i, e.points[idx].value)
 			looks[uint32(idx)] = append(looks[uint32(idx)], x)
 			reaches[uint32(idx)] = max(reaches[uint32(idx)], reach)
@@ -423,8 +424,8 @@ func (e *Engine) attach(a *assetState) {
 			p := &e.points[idx]
 			list := looks[idx]
 			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
-			p.narrow(list)
 			a.deps = append(a.deps, list...)
+			a.narrow(p, idx)
 			if len(list) == 0 {
 				p.past = -1
 				continue
@@ -450,7 +451,7 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 		d.busy += n
 	}
 	i.asset.busy[i.place/64] ^= 1 << (i.place % 64)
-	if i.rule.stateful {
+	if i.rule.each {
 		return
 	}
 	for _, idx := range i.bind {
@@ -461,12 +462,23 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 		deps := i.asset.depsOf(p)
 		for k := range deps {
 			if x := &deps[k]; uint32(x.place) == i.place {
-				if x.still = !busy; x.still {
-					x.look(i, p.value)
-				}
+				x.calm(i, p.value, !busy)
 			}
 		}
-		p.narrow(deps)
+		i.asset.narrow(p, uint32(idx))
+	}
+	for _, o := range i.peers() {
+		for _, slot := range i.rule.related[o.use].roles {
+			idx := uint32(o.inst.bind[slot])
+			p := &e.points[idx]
+			visitors := o.inst.asset.visitorsOf(idx)
+			for k := range visitors {
+				if x := &visitors[k]; x.inst == i {
+					x.calm(i, p.value, !busy)
+				}
+			}
+			o.inst.asset.narrow(p, idx)
+		}
 	}
 }
 

@@ -235,8 +235,13 @@ func (e *Engine) runGrid() {
 func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 	for {
 		var next *instance
+		a.next = never
 		look := func(i *instance) {
-			if i.busy && !i.rule.clock && (next == nil || i.due < next.due) && i.due <= limit(i) {
+			if !i.busy || i.rule.clock {
+				return
+			}
+			a.next = min(a.next, i.due)
+			if (next == nil || i.due < next.due) && i.due <= limit(i) {
 				next = i
 			}
 		}
@@ -252,6 +257,17 @@ func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 			return
 		}
 		e.advance(next, next.due)
+	}
+}
+
+// announce tells the assets that an instance looks at when it is due.
+func (i *instance) announce() {
+	if i.due == never || i.rule.clock {
+		return
+	}
+	i.asset.next = min(i.asset.next, i.due)
+	for _, p := range i.peers() {
+		p.inst.asset.next = min(p.inst.asset.next, i.due)
 	}
 }
 

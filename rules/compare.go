@@ -68,6 +68,10 @@ func (c *compiler) comparison(op string, a, b operand, loc file.Location) operan
 		case x[0].role >= 0:
 			c.cut(x[0].role, x[1].number)
 		default:
+			// On which side of a value the greatest lies follows from where each does.
+			for _, role := range x[0].extremeOf {
+				c.cut(role, x[1].number)
+			}
 			c.edge(x[0], x[1].number)
 		}
 	}
@@ -220,7 +224,7 @@ func (c *compiler) unify(a, b operand, loc file.Location) (operand, operand, boo
 		c.errorf(loc, "", "unit mismatch: %s, %s", name(a), name(b))
 		return a, b, false
 	}
-	b.number, b.role, b.unit = scaled(b.number, factor, 0), -1, a.unit
+	b.number, b.role, b.extremeOf, b.unit = scaled(b.number, factor, 0), -1, nil, a.unit
 	return a, b, true
 }
 

@@ -213,6 +213,9 @@ func (e *Engine) catchUp(d *deviceState, rs []devices.Reading) {
 		return
 	}
 	t := rs[0].Time
+	if d.asset.next > t {
+		return
+	}
 	e.advanceAsset(d.asset, func(i *instance) int64 {
 		if slices.Contains(i.devs, d) {
 			return t
@@ -257,22 +260,27 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 	if !good {
 		e.stats.Unusable++
 	}
-	e.touchVisitors(d.asset, r.Point.Index)
 	if !same {
-		e.touchDeps(d.asset, p)
+		e.touchDeps(d.asset, p, r.Point.Index)
 		return true
 	}
 	if r.Value >= float64(p.low) && r.Value <= float64(p.high) {
 		return true
 	}
-	deps := d.asset.depsOf(p)
+	a := d.asset
+	deps, visitors := a.depsOf(p), a.visitorsOf(r.Point.Index)
 	for k := range deps {
-		if x := &deps[k]; !x.still || r.Value < x.low || r.Value > x.high {
-			e.touchDep(d.asset, x, r.Value)
+		if x := &deps[k]; x.wants(r.Value) {
+			e.touchDep(a.instances[x.place], x, r.Value)
+		}
+	}
+	for k := range visitors {
+		if x := &visitors[k]; x.wants(r.Value) {
+			e.touchDep(x.inst, &x.dependent, r.Value)
 		}
 	}
 	if p.low <= p.high {
-		p.narrow(deps)
+		a.narrow(p, r.Point.Index)
 	}
 	return true
 }
@@ -301,26 +309,27 @@ func (e *Engine) available(d *deviceState, p *pointState, r *devices.Reading) bo
 	}
 	p.time, p.text, p.value, p.quality, p.ok = r.Time, r.Text, 0, r.Quality, r.Quality == devices.Good
 	p.validTo, p.lost = never, false
-	e.touchVisitors(d.asset, r.Point.Index)
-	e.touchDeps(d.asset, p)
+	e.touchDeps(d.asset, p, r.Point.Index)
 	return !offline
 }
 
 // touchDeps has every instance that looks at a point evaluated.
-func (e *Engine) touchDeps(a *assetState, p *pointState) {
-	deps := a.depsOf(p)
+func (e *Engine) touchDeps(a *assetState, p *pointState, idx uint32) {
+	deps, visitors := a.depsOf(p), a.visitorsOf(idx)
 	for k := range deps {
-		e.touchDep(a, &deps[k], p.value)
+		e.touchDep(a.instances[deps[k].place], &deps[k], p.value)
 	}
-	p.narrow(deps)
+	for k := range visitors {
+		e.touchDep(visitors[k].inst, &visitors[k].dependent, p.value)
+	}
+	a.narrow(p, idx)
 }
 
-func (e *Engine) touchDep(a *assetState, x *dependent, v float64) {
-	i := a.instances[x.place]
+func (e *Engine) touchDep(i *instance, x *dependent, v float64) {
 	if x.still {
 		x.look(i, v)
 	}
-	if i.mark != e.mark {
+	if i.mark != e.mark && !i.dead {
 		i.mark = e.mark
 		e.dirty = append(e.dirty, i)
 	}
@@ -353,8 +362,7 @@ func (e *Engine) lose(d *deviceState) {
 	for _, idx := range d.points {
 		p := &e.points[idx]
 		p.ok, p.lost = false, true
-		e.touchVisitors(d.asset, idx)
-		e.touchDeps(d.asset, p)
+		e.touchDeps(d.asset, p, idx)
 	}
 }
 

@@ -91,6 +91,7 @@ func (c *compiler) call(name string, args []ast.Node, loc file.Location) operand
 		compile = tried(f)
 	}
 	op := compile(c, name, args, loc)
+	c.rule.each = c.rule.each || op.stateful && !op.outcomes
 	c.clearing, c.negated = clearing, negated
 	return op
 }
@@ -203,6 +204,7 @@ func compileBad(c *compiler, name string, args []ast.Node, loc file.Location) op
 		return c.usage(name, x.loc, "%s is not a role", x.what)
 	}
 	role := x.role
+	c.cut(role, nil) // a reading that is not good counts in any case
 	return operand{role: -1, loc: loc, what: "bad(" + x.what + ")", truth: func(ctx *evalContext) Truth {
 		p := ctx.input(role)
 		if p == nil || p.time == 0 || p.lost || ctx.t > p.validTo || p.quality == devices.Uncertain {
@@ -228,13 +230,13 @@ func compileMinMax(c *compiler, name string, args []ast.Node, loc file.Location)
 			}
 		}
 	}
-	greatest := name == "max"
-	return c.fold(name, args, loc, func(vals []float64) float64 {
-		if greatest {
-			return slices.Max(vals)
-		}
-		return slices.Min(vals)
-	}, false)
+	pick := slices.Min[[]float64]
+	if name == "max" {
+		pick = slices.Max[[]float64]
+	}
+	op, roles := c.fold(name, args, loc, pick, false)
+	op.extremeOf = roles
+	return op
 }
 
 // identifierLiteral returns the literal that an identifier stands for.
@@ -246,7 +248,7 @@ func (c *compiler) identifierLiteral(id *ast.IdentifierNode) *literal {
 }
 
 func compileSpread(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	op := c.fold(name, args, loc, func(v []float64) float64 { return slices.Max(v) - slices.Min(v) }, false)
+	op, _ := c.fold(name, args, loc, func(v []float64) float64 { return slices.Max(v) - slices.Min(v) }, false)
 	if op.unit == "°C" {
 		op.unit = "K"
 	}
@@ -254,7 +256,7 @@ func compileSpread(c *compiler, name string, args []ast.Node, loc file.Location)
 }
 
 func compileUnbalance(c *compiler, name string, args []ast.Node, loc file.Location) operand {
-	return c.fold(name, args, loc, func(v []float64) float64 {
+	op, _ := c.fold(name, args, loc, func(v []float64) float64 {
 		mean := 0.0
 		for _, x := range v {
 			mean += x / float64(len(v))
@@ -265,37 +267,42 @@ func compileUnbalance(c *compiler, name string, args []ast.Node, loc file.Locati
 		}
 		return worst / mean * 100
 	}, true)
+	return op
 }
 
 // maxFold bounds the arguments of functions over several values.
 const maxFold = 8
 
-// fold compiles a function over several values of one unit.
-func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func([]float64) float64, percent bool) operand {
+// fold compiles a function over several values of one unit. Where they are roles,
+// and nothing is made of them first, roles are their slots.
+func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func([]float64) float64, percent bool) (res operand, roles []int) {
 	if len(args) < 2 || len(args) > maxFold {
-		return c.usage(name, loc, "two to %d values are needed", maxFold)
+		return c.usage(name, loc, "two to %d values are needed", maxFold), nil
 	}
-	res := operand{role: -1, loc: loc}
+	res = operand{role: -1, loc: loc}
 	var parts []numberFunc
 	var names []string
 	var first operand
 	for i, a := range args {
 		op := c.numberArg(name, a)
 		if op.bad {
-			return op
+			return op, nil
 		}
 		if i == 0 {
 			first = op
 		} else {
 			var ok bool
 			if first, op, ok = c.unify(first, op, op.loc); !ok {
-				return badOperand(loc)
+				return badOperand(loc), nil
 			}
 			if i == 1 {
 				parts[0] = first.number
 			}
 		}
 		parts, names = append(parts, op.number), append(names, op.what)
+		if op.role >= 0 {
+			roles = append(roles, op.role)
+		}
 		res.stateful = res.stateful || op.stateful
 		res = res.needing(res.needTrue | op.needTrue)
 	}
@@ -319,7 +326,10 @@ func (c *compiler) fold(name string, args []ast.Node, loc file.Location, f func(
 		v := f(ctx.folded[:copy(ctx.folded[:], vals[:len(parts)])])
 		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	}
-	return res
+	if len(roles) < len(args) {
+		roles = nil
+	}
+	return res, roles
 }
 
 func compileHour(c *compiler, name string, args []ast.Node, loc file.Location) operand {

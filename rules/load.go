@@ -181,10 +181,6 @@ func (rd *reader) rule(n *yaml.Node) *Rule {
 			rd.add(diag.Warning, f["limits"], "", "limit %q is not used", r.Limits[i].Name)
 		}
 	}
-	r.stateful = len(r.slots) > 0 || r.OnlyWhile != nil && r.OnlyWhile.stateful
-	for _, t := range r.Thresholds {
-		r.stateful = r.stateful || t.When.stateful || t.Clear != nil && t.Clear.stateful
-	}
 	r.own = len(r.roles)
 	if len(r.roles) > maxRoles {
 		rd.errorf(n, "make two rules of it", "rule %q reads more than %d roles", r.ID, maxRoles)

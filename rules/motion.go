@@ -20,7 +20,7 @@ func compileHeld(c *compiler, name string, args []ast.Node, loc file.Location) o
 	}
 	i := c.slotFor(name, args, 0)
 	f := cond.truth
-	return operand{role: -1, loc: loc, what: "held(" + c.text(args[0]) + ")", stateful: true, truth: func(ctx *evalContext) Truth {
+	return operand{role: -1, loc: loc, what: "held(" + c.text(args[0]) + ")", stateful: true, outcomes: true, truth: func(ctx *evalContext) Truth {
 		s, done := ctx.slot(i)
 		if !done {
 			if s.val == True {

@@ -127,7 +127,6 @@ func (s *Set) muteRules() {
 			r.mutes = append(r.mutes, muteUse{m, cond})
 			sum := sha256.Sum256([]byte(r.Version + " " + m.ID + " " + m.While))
 			r.Version = hex.EncodeToString(sum[:])[:16]
-			r.stateful = r.stateful || cond.stateful || len(r.slots) > 0
 		}
 	}
 }

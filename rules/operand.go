@@ -74,18 +74,22 @@ type operand struct {
 	constant bool   // number is the same for ever (value)
 	fixed    bool   // number or word is the same as long as the instance lives
 	value    float64
-	lit      *literal   // a number with a unit, not yet brought to one
-	text     *string    // a string literal
-	words    []string   // what word may be; nil when that is open
-	role     int        // slot of the role when the operand is just that; else -1
-	event    bool       // an event role: only a function may look at it
-	count    numberFunc // a count: known to be at least so much, and whether that is all
-	room     int        // how far it can count
-	counter  bool
-	// stateful operands remember, so they are evaluated every time.
-	stateful bool
-	plain    bool // a limit without a unit: it is in its partner's
-	bad      bool // an error was reported already
+	lit      *literal // a number with a unit, not yet brought to one
+	text     *string  // a string literal
+	words    []string // what word may be; nil when that is open
+	role     int      // slot of the role when the operand is just that; else -1
+	// extremeOf are the roles of which it is the least or the greatest.
+	extremeOf []int
+	event     bool       // an event role: only a function may look at it
+	count     numberFunc // a count: known to be at least so much, and whether that is all
+	room      int        // how far it can count
+	counter   bool
+	// stateful operands remember, so they are evaluated every time. What one with
+	// outcomes remembers changes only with the outcome of its condition: readings
+	// between need not be looked at.
+	stateful, outcomes bool
+	plain              bool // a limit without a unit: it is in its partner's
+	bad                bool // an error was reported already
 	// needTrue and needFalse are the roles (a bit each) that must be known for it
 	// to be true, or false; both are the same for a number or a word.
 	needTrue, needFalse uint64

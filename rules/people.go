@@ -211,6 +211,7 @@ func (e *Engine) lookAgain(a *assetState, fc *FaultClass) {
 // rouse has an instance evaluated as soon as the clock may move it.
 func (e *Engine) rouse(i *instance) {
 	i.due = max(i.t+1, e.instanceTime(i))
+	i.announce()
 	e.setBusy(i, true)
 	e.schedule(i)
 }

@@ -31,11 +31,20 @@ type pointState struct {
 }
 
 // narrow sets the range in which nobody needs to know of a reading: the common
-// one of those who look at the point.
-func (p *pointState) narrow(deps []dependent) {
+// one of those who look at the point, which is idx on the asset.
+func (a *assetState) narrow(p *pointState, idx uint32) {
 	low, high := math.Inf(-1), math.Inf(1)
+	deps, visitors := a.depsOf(p), a.visitorsOf(idx)
 	for k := range deps {
 		x := &deps[k]
+		if !x.still {
+			p.low, p.high = 1, -1
+			return
+		}
+		low, high = max(low, x.low), min(high, x.high)
+	}
+	for k := range visitors {
+		x := &visitors[k]
 		if !x.still {
 			p.low, p.high = 1, -1
 			return
@@ -60,6 +69,23 @@ type dependent struct {
 	slot      uint8  // of the role in the rule
 	still     bool   // it remembers no readings and waits for no time
 }
+
+// A visitor is the same for an instance of another asset.
+type visitor struct {
+	dependent
+	point uint32
+	inst  *instance
+}
+
+// calm notes whether the instance is still.
+func (x *dependent) calm(i *instance, v float64, still bool) {
+	if x.still = still; still {
+		x.look(i, v)
+	}
+}
+
+// wants tells whether a reading matters to it.
+func (x *dependent) wants(v float64) bool { return !x.still || v < x.low || v > x.high }
 
 // look sets the region around a value.
 func (x *dependent) look(i *instance, v float64) {

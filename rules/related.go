@@ -177,7 +177,7 @@ func compileAmong(c *compiler, name string, args []ast.Node, loc file.Location) 
 		return badOperand(loc)
 	}
 	f, all := op.truth, name == "all"
-	return operand{role: -1, loc: loc, what: c.callText(name, args), stateful: true, truth: func(ctx *evalContext) Truth {
+	return operand{role: -1, loc: loc, what: c.callText(name, args), stateful: op.stateful, truth: func(ctx *evalContext) Truth {
 		own := ctx.inst
 		res, some := truthOf(all), false
 		for _, p := range own.peers() {
@@ -211,7 +211,7 @@ func compileOver(c *compiler, name string, args []ast.Node, loc file.Location) o
 		return c.usage(name, op.loc, "%s is not a number", op.what)
 	}
 	f := op.number
-	return operand{role: -1, loc: loc, what: c.callText(name, args), unit: op.unit, stateful: true, number: func(ctx *evalContext) (float64, bool) {
+	return operand{role: -1, loc: loc, what: c.callText(name, args), unit: op.unit, stateful: op.stateful, number: func(ctx *evalContext) (float64, bool) {
 		own := ctx.inst
 		if own.kin == nil {
 			return 0, false
@@ -334,6 +334,7 @@ func (e *Engine) meet(i *instance) {
 		}
 	}
 	e.setBusy(i, busy)
+	i.announce()
 }
 
 // meetOthers finds the other points of the role on the instance's own device.
@@ -370,22 +371,32 @@ func (e *Engine) befriend(i *instance, use int, a *assetState, d *deviceState, l
 		if !slices.Contains(i.devs, owner) {
 			i.devs = append(i.devs[:len(i.devs):len(i.devs)], owner)
 		}
-		a.watch(uint32(idx), i)
+		e.visit(a, uint32(idx), i, slot)
 	}
 }
 
-// A visitor is an instance that looks at a point of a related asset.
-type visitor struct {
-	point uint32
-	inst  *instance
-}
-
-func (a *assetState) watch(point uint32, i *instance) {
-	v := visitor{point, i}
+// visit has an instance of another asset look at a point in one of its roles.
+func (e *Engine) visit(a *assetState, point uint32, i *instance, slot int) {
+	v := visitor{dependent: dependent{slot: uint8(slot), still: !i.rule.each && !i.busy}, point: point, inst: i}
+	v.look(i, e.points[point].value)
 	k, found := slices.BinarySearchFunc(a.visitors, v, compareVisitors)
 	if !found {
 		a.visitors = slices.Insert(a.visitors, k, v)
+		a.narrow(&e.points[point], point)
 	}
+}
+
+// visitorsOf returns the instances of other assets that look at a point.
+func (a *assetState) visitorsOf(point uint32) []visitor {
+	if len(a.visitors) == 0 {
+		return nil
+	}
+	k, _ := slices.BinarySearchFunc(a.visitors, point, func(v visitor, p uint32) int { return cmp.Compare(v.point, p) })
+	n := k
+	for n < len(a.visitors) && a.visitors[n].point == point {
+		n++
+	}
+	return a.visitors[k:n]
 }
 
 func compareVisitors(a, b visitor) int {
@@ -417,20 +428,6 @@ func (e *Engine) devicesOf(own *deviceState, bind []int32) []*deviceState {
 		}
 	}
 	return list
-}
-
-// touchVisitors has the instances of other assets that look at a point evaluated.
-func (e *Engine) touchVisitors(a *assetState, point uint32) {
-	if len(a.visitors) == 0 {
-		return
-	}
-	k, _ := slices.BinarySearchFunc(a.visitors, point, func(v visitor, p uint32) int { return cmp.Compare(v.point, p) })
-	for ; k < len(a.visitors) && a.visitors[k].point == point; k++ {
-		if i := a.visitors[k].inst; i.mark != e.mark && !i.dead {
-			i.mark = e.mark
-			e.dirty = append(e.dirty, i)
-		}
-	}
 }
 
 // introduce has everybody who sees an asset in a relation meet it: its devices or

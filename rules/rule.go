@@ -52,10 +52,11 @@ type Rule struct {
 	learns  bool         // some of them hold an asset's own past
 	clock   bool         // follows journal time, not reading time
 	silence bool         // is about a device that says nothing
-	// stateful rules remember readings, so that each one counts.
-	stateful bool
-	index    int           // place in the set
-	window   time.Duration // the longest that its conditions name
+	// each: it remembers readings, so that each one counts. Of other rules those
+	// count that change a comparison.
+	each   bool
+	index  int           // place in the set
+	window time.Duration // the longest that its conditions name
 }
 
 // A Threshold is one severity of a rule.

@@ -33,6 +33,7 @@ func (e *Engine) step(i *instance, t int64) {
 		c.due = c.expiry + 1
 	}
 	i.due = c.due
+	i.announce()
 	if changed {
 		e.classChanged(i, t)
 	}

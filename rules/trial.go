@@ -58,7 +58,7 @@ func tried(f *Function) func(c *compiler, name string, args []ast.Node, loc file
 func (c *compiler) tried(f *Function, args []ast.Node, loc file.Location) operand {
 	before := slices.Clone(c.rule.roles)
 	op := f.compile(c, f.Name, args, loc)
-	if op.bad || !op.stateful {
+	if op.bad || !op.stateful && relationArg(args) == nil {
 		return op
 	}
 	for k := range c.rule.roles {
