@@ -63,24 +63,33 @@ func factValue(q devices.Quantity, unit string) (float64, bool) {
 	return toUnit(q.Value, q.Unit, unit)
 }
 
+// sharedKinds bounds the sets of facts that a rule's constants are shared for.
+const sharedKinds = 64
+
 // constantsFor works out what stays the same for a rule on an asset; ok is
-// false when a fact is missing. Assets share it where the rule needs no facts and
-// the asset has no limits of its own.
+// false when a fact is missing. Assets with the same facts share it, unless one has
+// limits of its own: pumps of one type look at the same numbers.
 func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
 	layers := []devices.Limits{e.site.Limits}
 	own := a.spec != nil && a.spec.Limits[r.ID] != nil
 	if own {
 		layers = append(layers, a.spec.Limits)
-	} else if c = e.shared[r]; c != nil {
-		return c, true
 	}
-	if len(r.facts) == 0 && !own {
-		defer func() { e.shared[r] = c }()
-	}
-	c = &constants{cuts: make([][]float64, len(r.roles)), limits: r.limitValues()}
-	if c.facts, ok = a.factsFor(r); !ok {
+	facts, ok := a.factsFor(r)
+	if !ok {
 		return nil, false
 	}
+	if !own {
+		for _, c := range e.shared[r] {
+			if slices.Equal(c.facts, facts) {
+				return c, true
+			}
+		}
+		if len(e.shared[r]) < sharedKinds {
+			defer func() { e.shared[r] = append(e.shared[r], c) }()
+		}
+	}
+	c = &constants{cuts: make([][]float64, len(r.roles)), facts: facts, limits: r.limitValues()}
 	if own || e.site.Limits[r.ID] != nil {
 		c.inForce = r.limitsOn(layers...)
 		for k, l := range c.inForce {

@@ -29,8 +29,8 @@ type Engine struct {
 	// assigned is the asset of a device where the site file or a person named
 	// one.
 	assigned  map[string]string
-	takeovers map[string]takeover  // by the id of the new device
-	shared    map[*Rule]*constants // of rules that need no facts
+	takeovers map[string]takeover    // by the id of the new device
+	shared    map[*Rule][]*constants // for assets without limits of their own
 
 	conns   []connection
 	windows []window
@@ -97,7 +97,7 @@ func (e *Engine) configure(set *Set, site *devices.Site) {
 	if e.location == nil {
 		e.location = time.UTC
 	}
-	e.shared = make(map[*Rule]*constants)
+	e.shared = make(map[*Rule][]*constants)
 	e.specs = make(map[string]*devices.Asset, len(site.Assets))
 	for k := range site.Assets {
 		e.specs[site.Assets[k].ID] = &site.Assets[k]

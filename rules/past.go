@@ -6,17 +6,19 @@ import (
 )
 
 // past is the recent history of the points of a device that somebody looks at,
-// for the evidence of an episode: every pastStep seconds one row with the time and
-// the value of each, NaN where none may be used. The older rows are, the wider
-// apart they lie when rules of the device look back far. The rows are a ring in
-// one piece of memory, so that a message touches one or two cache lines of it.
+// for the evidence of an episode: every pastStep seconds one row with the value of
+// each, NaN where none may be used. The older rows are, the wider apart they lie
+// when rules of the device look back far. Which row to write next follows from the
+// times alone, and its values are written without being read: a message reads two
+// cache lines of it.
 type past struct {
-	rows   []float32 // pastLength rows of a time (Unix seconds, as bits) and cols values
-	cols   uint16
+	times  [pastLength]uint32 // of the rows, Unix seconds
+	order  [pastLength]uint8  // the rows, oldest first
 	length uint8
-	next   uint8
-	due    uint32 // Unix seconds of the next row
-	reach  uint32 // how old rows may be, in seconds
+	cols   uint16
+	due    uint32    // Unix seconds of the next row
+	reach  uint32    // how old rows may be, in seconds
+	values []float32 // pastLength rows of cols values
 }
 
 const pastLength = 16
@@ -39,53 +41,50 @@ func (r *Rule) pastReach() uint32 {
 
 // newPast has room for so many points.
 func newPast(cols int, reach uint32) past {
-	return past{rows: make([]float32, pastLength*(cols+1)), cols: uint16(cols), reach: reach}
+	return past{values: make([]float32, pastLength*cols), cols: uint16(cols), reach: reach}
 }
 
 // row returns the k-th row, oldest first.
 func (h *past) row(k int) (t uint32, values []float32) {
-	n := int(h.cols) + 1
-	at := (int(h.next) + pastLength - int(h.length) + k) % pastLength * n
-	return math.Float32bits(h.rows[at]), h.rows[at+1 : at+n]
+	r, n := int(h.order[k]), int(h.cols)
+	return h.times[r], h.values[r*n : r*n+n]
 }
 
 // add makes room for a row.
 func (h *past) add(t uint32) []float32 {
-	n := int(h.cols) + 1
-	if h.length == pastLength {
-		h.thin(t)
+	r, n := int(h.length), int(h.cols)
+	if r < pastLength {
+		h.length++
+	} else {
+		drop := h.missedLeast(t)
+		r = int(h.order[drop])
+		copy(h.order[drop:], h.order[drop+1:])
 	}
-	at := int(h.next) * n
-	h.rows[at] = math.Float32frombits(t)
-	h.next = (h.next + 1) % pastLength
-	h.length = min(h.length+1, pastLength)
-	return h.rows[at+1 : at+n]
+	h.order[h.length-1], h.times[r] = uint8(r), t
+	return h.values[r*n : r*n+n]
 }
 
-// thin gives up the row that is missed least when another comes at time t: the
-// oldest when it is older than anybody looks back, or else the one that lies
-// closest between its neighbours for its age.
-func (h *past) thin(t uint32) {
-	if first, _ := h.row(0); uint64(first)+uint64(h.reach) < uint64(t) || uint64(h.reach) <= uint64(pastSpan/time.Second) {
-		return // it is the next to be written over
+// missedLeast is the row to give up when another comes at time t: the oldest when
+// it is older than anybody looks back, or else the one that lies closest between
+// its neighbours for its age.
+func (h *past) missedLeast(t uint32) (drop int) {
+	before, at := h.times[h.order[0]], h.times[h.order[1]]
+	if uint64(before)+uint64(h.reach) < uint64(t) || uint64(h.reach) <= uint64(pastSpan/time.Second) {
+		return 0
 	}
-	drop, least := 0, math.Inf(1)
+	gap, age := uint64(math.MaxUint32), uint64(1) // of the one found, their quotient is least
 	for k := 1; k < pastLength; k++ {
 		after := t
 		if k+1 < pastLength {
-			after, _ = h.row(k + 1)
+			after = h.times[h.order[k+1]]
 		}
-		before, _ := h.row(k - 1)
-		at, _ := h.row(k)
-		if gap := (float64(after) - float64(before)) / (float64(t) - float64(at) + float64(pastStep)); gap < least {
-			drop, least = k, gap
+		g, a := uint64(after-before), uint64(t-at)+uint64(pastStep)
+		if g*age < gap*a {
+			drop, gap, age = k, g, a
 		}
+		before, at = at, after
 	}
-	n := int(h.cols) + 1
-	place := func(k int) int { return (int(h.next) + k) % pastLength * n }
-	for k := drop; k > 0; k-- {
-		copy(h.rows[place(k):place(k)+n], h.rows[place(k-1):place(k-1)+n])
-	}
+	return drop
 }
 
 // remember keeps the values of a device at the time of its newest readings, if it

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"math"
-
 	"github.com/facilityd/facilityd/devices"
 )
 
@@ -22,7 +20,6 @@ const warmLeast = 16
 // warmth holds what is on the way.
 type warmth struct {
 	devices   [warmAhead]*deviceState
-	times     [warmAhead]int64 // of their readings
 	instances [2 * warmAhead]*instance
 	sum       uint64 // keeps the reads alive
 }
@@ -45,7 +42,7 @@ func (e *Engine) warm(rs []devices.Reading) {
 			continue
 		}
 		if idx := rs[k].Point.Index; int(idx) < len(e.points) && e.points[idx].bound {
-			w.devices[n], w.times[n] = e.devs[e.points[idx].device], rs[k].Time
+			w.devices[n] = e.devs[e.points[idx].device]
 			n++
 		}
 	}
@@ -59,18 +56,7 @@ func (e *Engine) warm(rs []devices.Reading) {
 			sum += a.busy[0]
 		}
 	}
-	for k, d := range w.devices[:n] {
-		sum += d.past.touch(w.times[k])
-	}
 	w.sum += sum + e.warmInstances(rs)
-}
-
-// touch reads the row that a reading of time t will be written to.
-func (h *past) touch(t int64) uint64 {
-	if at := int(h.next) * (int(h.cols) + 1); uint32(t/second) >= h.due && at < len(h.rows) {
-		return uint64(math.Float32bits(h.rows[at]))
-	}
-	return 0
 }
 
 // warmInstances touches what evaluating the next readings will need: their
