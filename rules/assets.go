@@ -13,7 +13,7 @@ import (
 func (e *Engine) deviceOf(p *devices.Point) *deviceState {
 	if int(p.Index) < len(e.points) {
 		if st := &e.points[p.Index]; st.bound {
-			return e.devs[st.device]
+			return e.deviceAt(st.device)
 		}
 	}
 	return e.device(p.Device)
@@ -21,22 +21,41 @@ func (e *Engine) deviceOf(p *devices.Point) *deviceState {
 
 // device finds or makes the state of a device.
 func (e *Engine) device(dev *devices.Device) *deviceState {
-	if int(dev.Index) < len(e.devs) {
-		if d := e.devs[dev.Index]; d != nil {
-			return d
-		}
-	} else {
-		e.devs = append(e.devs, make([]*deviceState, int(dev.Index)+1-len(e.devs))...)
+	if d := e.deviceAt(dev.Index); d != nil {
+		return d
 	}
-	d := &deviceState{dev: dev, conn: -1, valid: validity(dev)}
+	for int(dev.Index/slabLength) >= len(e.devs) {
+		e.devs = append(e.devs, new(slab))
+	}
+	d := e.place(dev.Index)
+	*d = deviceState{dev: dev, conn: -1, valid: validity(dev)}
 	d.self = []*deviceState{d}
-	e.devs[dev.Index] = d
 	e.join(d, e.assetOf(dev))
 	if t, ok := e.takeovers[dev.ID]; ok {
 		delete(e.takeovers, dev.ID)
 		e.move(dev.ID, t.asset, t.replaces)
 	}
 	return d
+}
+
+// slabLength is how many devices lie side by side. A slab never moves, and where a
+// device lies follows from its index.
+const slabLength = 64
+
+type slab [slabLength]deviceState
+
+// place is where the state of a device lies that has been seen.
+func (e *Engine) place(idx uint32) *deviceState { return &e.devs[idx/slabLength][idx%slabLength] }
+
+// deviceAt is the state of a device by its index, nil when it has none yet.
+func (e *Engine) deviceAt(idx uint32) *deviceState {
+	if int(idx/slabLength) >= len(e.devs) {
+		return nil
+	}
+	if d := e.place(idx); d.dev != nil {
+		return d
+	}
+	return nil
 }
 
 // A takeover is a device that a person said replaced another, and that has not been
@@ -166,8 +185,8 @@ func (e *Engine) bindPoint(d *deviceState, p *devices.Point) {
 func (e *Engine) move(id, asset, replaces string) {
 	e.assigned[id] = asset
 	var from *deviceState
-	if old := e.reg.Lookup([]byte(replaces)); replaces != "" && old != nil && int(old.Index) < len(e.devs) {
-		from = e.devs[old.Index]
+	if old := e.reg.Lookup([]byte(replaces)); replaces != "" && old != nil {
+		from = e.deviceAt(old.Index)
 	}
 	var d *deviceState
 	dev := e.reg.Lookup([]byte(id))
@@ -235,13 +254,13 @@ func (e *Engine) Swap(rec *devices.Record, set *Set, site *devices.Site) []Trans
 		listed[s.ID] = cmp.Or(s.Asset, s.ID)
 	}
 	for _, dev := range e.reg.Devices() {
-		if int(dev.Index) >= len(e.devs) || e.devs[dev.Index] == nil {
+		d := e.deviceAt(dev.Index)
+		if d == nil {
 			if _, ok := listed[dev.ID]; ok {
 				e.device(dev)
 			}
 			continue
 		}
-		d := e.devs[dev.Index]
 		d.valid = validity(dev)
 		_, said := e.assigned[dev.ID] // what a person said later goes before the file
 		if asset, ok := listed[dev.ID]; ok && asset != d.asset.id && !said {

@@ -11,9 +11,8 @@ import (
 // assetState is what the engine keeps of an asset.
 type assetState struct {
 	// What every message needs comes first.
-	instances []*instance  // in order of rule, device, lane
+	block     []instance   // side by side, in order of rule, device, lane
 	busy      []uint64     // those that wait for a time, a bit each
-	deps      []dependent  // by point
 	visitors  []visitor    // instances of other assets that look at its points
 	classes   []classState // by fault class
 	chunk     int
@@ -22,6 +21,8 @@ type assetState struct {
 	next      int64 // none that advanceAsset looks at is due before
 	simulated bool
 	stale     bool // its points changed: instances are to be made anew
+
+	instances []*instance // those of block
 
 	id      string
 	class   string
@@ -48,6 +49,7 @@ type instance struct {
 	consts  *constants
 	limbs   []limb // one per threshold
 	slots   []slot
+	cells   []cell  // those of its slots
 	bind    []int32 // point index per role of the rule; -1 = none
 	t       int64   // how far it has been evaluated
 	due     int64   // when it must be evaluated without a reading
@@ -183,7 +185,7 @@ func (e *Engine) bindAsset(a *assetState) {
 	plan, limbs, slots, cells, roles := e.plan(a)
 	// Everything of an asset lies side by side: memory is what limits the engine.
 	block := make([]instance, len(plan))
-	a.instances = make([]*instance, len(plan))
+	a.block, a.instances = block, make([]*instance, len(plan))
 	a.busy = make([]uint64, (len(plan)+63)/64)
 	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
 	for k := range plan {
@@ -313,9 +315,11 @@ func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
+	all := m.cells
 	for k, s := range r.slots {
 		i.slots[k].cells, i.slots[k].val = carve(&m.cells, s.cells), Unknown
 	}
+	i.cells = all[:len(all)-len(m.cells)]
 	h := fnv.New64a()
 	for _, part := range []string{a.id, r.ID, b.dev.dev.ID} {
 		h.Write([]byte(part))
@@ -397,11 +401,13 @@ func bound(bind []int32) uint64 {
 func (e *Engine) attach(a *assetState) {
 	looks := make(map[uint32][]dependent)
 	reaches := make(map[uint32]uint32)
-	total := 0
 	for _, i := range a.instances {
 		if i.rule.clock {
 			i.dev.silence = append(i.dev.silence, i)
 			i.dev.watched = i.dev.watched || i.holds()
+			continue
+		}
+		if i.consts.shut && !i.holds() {
 			continue
 		}
 		reach := i.rule.pastReach()
@@ -413,19 +419,17 @@ func (e *Engine) attach(a *assetState) {
 			x.look(i, e.points[idx].value)
 			looks[uint32(idx)] = append(looks[uint32(idx)], x)
 			reaches[uint32(idx)] = max(reaches[uint32(idx)], reach)
-			total++
 		}
 	}
-	a.deps = make([]dependent, 0, total)
 	for _, d := range a.devices {
+		d.deps = nil
 		var from []int16
 		reach := uint32(0)
 		for _, idx := range d.points {
 			p := &e.points[idx]
 			list := looks[idx]
-			p.firstDep, p.depCount = uint32(len(a.deps)), uint16(len(list))
-			a.deps = append(a.deps, list...)
-			a.narrow(p, idx)
+			p.firstDep, p.depCount = uint32(len(d.deps)), uint16(len(list))
+			d.deps = append(d.deps, list...)
 			if len(list) == 0 {
 				p.past = -1
 				continue
@@ -433,6 +437,10 @@ func (e *Engine) attach(a *assetState) {
 			from = append(from, p.past)
 			p.past = int16(len(from) - 1)
 			reach = max(reach, reaches[idx])
+		}
+		d.deps = slices.Clip(d.deps)
+		for _, idx := range d.points {
+			d.narrow(&e.points[idx], idx)
 		}
 		d.past.reshape(from, reach)
 	}
@@ -459,13 +467,14 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 			continue
 		}
 		p := &e.points[idx]
-		deps := i.asset.depsOf(p)
+		d := e.place(p.device)
+		deps := d.depsOf(p)
 		for k := range deps {
 			if x := &deps[k]; uint32(x.place) == i.place {
 				x.calm(i, p.value, !busy)
 			}
 		}
-		i.asset.narrow(p, uint32(idx))
+		d.narrow(p, uint32(idx))
 	}
 	for _, o := range i.peers() {
 		for _, slot := range i.rule.related[o.use].roles {
@@ -477,7 +486,7 @@ func (e *Engine) setBusy(i *instance, busy bool) {
 					x.calm(i, p.value, !busy)
 				}
 			}
-			o.inst.asset.narrow(p, idx)
+			e.place(p.device).narrow(p, idx)
 		}
 	}
 }

@@ -168,7 +168,7 @@ func (c *evalContext) heard(role int) bool {
 	if idx < 0 {
 		return false
 	}
-	d := c.engine.devs[c.engine.reg.Points()[idx].Device.Index]
+	d := c.engine.place(c.engine.points[idx].device)
 	if until := d.newest + d.valid; c.t <= until {
 		c.expiry = min(c.expiry, until)
 		return true
@@ -213,7 +213,9 @@ func (e *Engine) runGrid() {
 			break
 		}
 		e.grid = at
-		for _, w := range e.wakes.take(at) {
+		list := e.wakes.take(at)
+		for k, w := range list {
+			e.ahead.fetchWakes(list[k:])
 			i := w.inst
 			if i.dead || i.wake != w.at {
 				continue
@@ -247,7 +249,7 @@ func (e *Engine) advanceAsset(a *assetState, limit func(*instance) int64) {
 		}
 		for k, word := range a.busy {
 			for ; word != 0; word &= word - 1 {
-				look(a.instances[64*k+bits.TrailingZeros64(word)])
+				look(&a.block[64*k+bits.TrailingZeros64(word)])
 			}
 		}
 		for k := range a.visitors {

@@ -14,6 +14,7 @@ type constants struct {
 	limits []float64
 	cuts   [][]float64 // values that a role is compared with, by role
 	delays []delay     // by threshold
+	shut   bool        // only_while can never be true, whatever is measured
 	// inForce are the limits with their origin, nil where none is set but the
 	// rule's own.
 	inForce []LimitInForce
@@ -100,6 +101,9 @@ func (e *Engine) constantsFor(a *assetState, r *Rule) (c *constants, ok bool) {
 		c.delays = append(c.delays, r.Thresholds[k].delays(r, c.limits))
 	}
 	ctx := evalContext{engine: e, inst: &instance{consts: c}}
+	if w := r.OnlyWhile; w != nil && len(w.roles) == 0 && !w.stateful {
+		c.shut = w.eval(&ctx) == False
+	}
 	for k := range r.roles {
 		for _, at := range r.roles[k].cuts {
 			if v, ok := at(&ctx); ok {

@@ -20,8 +20,8 @@ type Engine struct {
 	timing   Timing
 	location *time.Location
 
-	points []pointState   // by Point.Index
-	devs   []*deviceState // by Device.Index
+	points []pointState // by Point.Index
+	devs   []*slab      // by Device.Index
 	assets map[string]*assetState
 	chunks [Chunks][]*assetState // by id within a chunk
 	specs  map[string]*devices.Asset
@@ -53,7 +53,7 @@ type Engine struct {
 	// them.
 	releasing bool
 	scratch   []devices.Reading
-	warmth    warmth
+	ahead     ahead
 	found     []int32 // of pointsOf
 
 	written    [Chunks]uint64 // position at which a chunk was last written
@@ -124,13 +124,7 @@ func (e *Engine) Apply(rec *devices.Record, readings []devices.Reading) []Transi
 	}
 	if len(readings) > 0 {
 		conn := e.delivering(rec)
-		for k, warm := 0, 0; k < len(readings); {
-			if k >= warm && len(readings)-k > warmLeast {
-				warm = min(k+warmAhead, len(readings))
-				e.warm(readings[k:warm])
-			}
-			k += e.take(readings[k:], conn)
-		}
+		e.takeAll(readings, conn)
 	}
 	e.runGrid()
 	return e.out
@@ -196,7 +190,9 @@ func (e *Engine) moment(d *deviceState, rs []devices.Reading, conn int32) int {
 	alive := false
 	for k := range rs {
 		alive = e.store(d, &rs[k], conn) || alive
+		e.ahead.some()
 	}
+	e.midway()
 	if alive && !e.releasing {
 		e.alive(d, conn)
 	}
@@ -261,17 +257,17 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		e.stats.Unusable++
 	}
 	if !same {
-		e.touchDeps(d.asset, p, r.Point.Index)
+		e.touchDeps(d, p, r.Point.Index)
 		return true
 	}
 	if r.Value >= float64(p.low) && r.Value <= float64(p.high) {
 		return true
 	}
 	a := d.asset
-	deps, visitors := a.depsOf(p), a.visitorsOf(r.Point.Index)
+	deps, visitors := d.depsOf(p), a.visitorsOf(r.Point.Index)
 	for k := range deps {
 		if x := &deps[k]; x.wants(r.Value) {
-			e.touchDep(a.instances[x.place], x, r.Value)
+			e.touchDep(&a.block[x.place], x, r.Value)
 		}
 	}
 	for k := range visitors {
@@ -280,7 +276,7 @@ func (e *Engine) store(d *deviceState, r *devices.Reading, conn int32) bool {
 		}
 	}
 	if p.low <= p.high {
-		a.narrow(p, r.Point.Index)
+		d.narrow(p, r.Point.Index)
 	}
 	return true
 }
@@ -309,20 +305,20 @@ func (e *Engine) available(d *deviceState, p *pointState, r *devices.Reading) bo
 	}
 	p.time, p.text, p.value, p.quality, p.ok = r.Time, r.Text, 0, r.Quality, r.Quality == devices.Good
 	p.validTo, p.lost = never, false
-	e.touchDeps(d.asset, p, r.Point.Index)
+	e.touchDeps(d, p, r.Point.Index)
 	return !offline
 }
 
 // touchDeps has every instance that looks at a point evaluated.
-func (e *Engine) touchDeps(a *assetState, p *pointState, idx uint32) {
-	deps, visitors := a.depsOf(p), a.visitorsOf(idx)
+func (e *Engine) touchDeps(d *deviceState, p *pointState, idx uint32) {
+	deps, visitors := d.depsOf(p), d.asset.visitorsOf(idx)
 	for k := range deps {
-		e.touchDep(a.instances[deps[k].place], &deps[k], p.value)
+		e.touchDep(&d.asset.block[deps[k].place], &deps[k], p.value)
 	}
 	for k := range visitors {
 		e.touchDep(visitors[k].inst, &visitors[k].dependent, p.value)
 	}
-	a.narrow(p, idx)
+	d.narrow(p, idx)
 }
 
 func (e *Engine) touchDep(i *instance, x *dependent, v float64) {
@@ -362,7 +358,7 @@ func (e *Engine) lose(d *deviceState) {
 	for _, idx := range d.points {
 		p := &e.points[idx]
 		p.ok, p.lost = false, true
-		e.touchDeps(d.asset, p, idx)
+		e.touchDeps(d, p, idx)
 	}
 }
 
@@ -373,6 +369,8 @@ func (e *Engine) evaluate(t int64) {
 	}
 	for _, i := range e.dirty {
 		e.step(i, t)
+		e.ahead.some()
+		e.ahead.some()
 	}
 	e.dirty = e.dirty[:0]
 	e.mark++

@@ -106,7 +106,7 @@ func unitSuffix(u string) string {
 func (e *Engine) series(p *devices.Point, st *pointState) Series {
 	s := Series{Device: p.Device.ID, Point: p.Name, Unit: p.Unit}
 	if st.past >= 0 {
-		h := &e.devs[p.Device.Index].past
+		h := &e.place(p.Device.Index).past
 		for k := range h.length {
 			if t, row := h.row(int(k)); row[st.past] == row[st.past] {
 				s.Times = append(s.Times, int64(t)*second)

@@ -368,7 +368,7 @@ func (e *Engine) inputs(i *instance) (in []InputView, missing []string) {
 	all := e.reg.Points()
 	seen := make(map[int32]bool)
 	add := func(idx int32) {
-		v := InputView{PointView: e.pointView(e.devs[all[idx].Device.Index], uint32(idx))}
+		v := InputView{PointView: e.pointView(e.place(all[idx].Device.Index), uint32(idx))}
 		if v.Time != 0 {
 			v.Age = time.Duration(max(0, e.now-v.Time))
 		}

@@ -8,13 +8,13 @@ import (
 // past is the recent history of the points of a device that somebody looks at,
 // for the evidence of an episode: every pastStep seconds one row with the value of
 // each, NaN where none may be used. The older rows are, the wider apart they lie
-// when rules of the device look back far. Which row to write next follows from the
-// times alone, and its values are written without being read: a message reads two
-// cache lines of it.
+// when rules of the device look back far. Which row is written next is known in
+// advance, and the others stay where they are.
 type past struct {
 	times  [pastLength]uint32 // of the rows, Unix seconds
 	order  [pastLength]uint8  // the rows, oldest first
 	length uint8
+	next   uint8 // place in order of the row that is given up next
 	cols   uint16
 	due    uint32    // Unix seconds of the next row
 	reach  uint32    // how old rows may be, in seconds
@@ -56,11 +56,20 @@ func (h *past) add(t uint32) []float32 {
 	if r < pastLength {
 		h.length++
 	} else {
-		drop := h.missedLeast(t)
-		r = int(h.order[drop])
-		copy(h.order[drop:], h.order[drop+1:])
+		r = int(h.order[h.next])
+		copy(h.order[h.next:], h.order[h.next+1:])
 	}
 	h.order[h.length-1], h.times[r] = uint8(r), t
+	h.next = uint8(h.missedLeast(t + pastStep))
+	return h.values[r*n : r*n+n]
+}
+
+// nextRow is the memory that the next row will be written to.
+func (h *past) nextRow() []float32 {
+	r, n := int(h.length), int(h.cols)
+	if r == pastLength {
+		r = int(h.order[h.next])
+	}
 	return h.values[r*n : r*n+n]
 }
 
@@ -68,6 +77,9 @@ func (h *past) add(t uint32) []float32 {
 // it is older than anybody looks back, or else the one that lies closest between
 // its neighbours for its age.
 func (h *past) missedLeast(t uint32) (drop int) {
+	if h.length < pastLength {
+		return 0
+	}
 	before, at := h.times[h.order[0]], h.times[h.order[1]]
 	if uint64(before)+uint64(h.reach) < uint64(t) || uint64(h.reach) <= uint64(pastSpan/time.Second) {
 		return 0

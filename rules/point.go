@@ -20,7 +20,7 @@ type pointState struct {
 	// needs to know; low is above high where somebody wants each.
 	low, high float32
 	device    uint32 // index of its device
-	// Those who look at it are deps[firstDep:][:depCount] of the asset.
+	// Those who look at it are deps[firstDep:][:depCount] of the device.
 	firstDep uint32
 	depCount uint16
 	past     int16 // its column in the past of its device, -1 when nobody looks
@@ -31,10 +31,10 @@ type pointState struct {
 }
 
 // narrow sets the range in which nobody needs to know of a reading: the common
-// one of those who look at the point, which is idx on the asset.
-func (a *assetState) narrow(p *pointState, idx uint32) {
+// one of those who look at the point, which is idx of the device.
+func (d *deviceState) narrow(p *pointState, idx uint32) {
 	low, high := math.Inf(-1), math.Inf(1)
-	deps, visitors := a.depsOf(p), a.visitorsOf(idx)
+	deps, visitors := d.depsOf(p), d.asset.visitorsOf(idx)
 	for k := range deps {
 		x := &deps[k]
 		if !x.still {
@@ -96,9 +96,9 @@ func (x *dependent) look(i *instance, v float64) {
 	x.low, x.high = region(v, i.consts.cuts[x.slot])
 }
 
-// deps returns those who look at a point of the asset.
-func (a *assetState) depsOf(p *pointState) []dependent {
-	return a.deps[p.firstDep:][:p.depCount]
+// depsOf returns those who look at a point of the device.
+func (d *deviceState) depsOf(p *pointState) []dependent {
+	return d.deps[p.firstDep:][:p.depCount]
 }
 
 // region returns the range around v, between the values that an instance
@@ -122,23 +122,24 @@ func region(v float64, cuts []float64) (low, high float64) {
 type deviceState struct {
 	// What every message needs comes first.
 	asset     *assetState
-	newest    int64 // newest reading time that was evaluated
-	clock     int64 // newest reading time that arrived
-	clockLive int64 // the connection's live clock when it did
-	wait      int64 // lateness of its asset
-	heard     int64 // journal time of the last message
-	heardLive int64 // the connection's live clock at that time
-	gap       int64 // observed time between readings, peak with a slow decay
-	valid     int64 // how long a value of the device holds
-	conn      int32 // index of its connection; -1 before it was heard
-	busy      int32 // instances that wait for a time, and look at this device
-	chunk     int32 // of its asset
-	timed     bool  // its readings carry their own time
-	watched   bool  // a silence rule holds: the next message matters
+	newest    int64       // newest reading time that was evaluated
+	clock     int64       // newest reading time that arrived
+	clockLive int64       // the connection's live clock when it did
+	wait      int64       // lateness of its asset
+	heard     int64       // journal time of the last message
+	heardLive int64       // the connection's live clock at that time
+	gap       int64       // observed time between readings, peak with a slow decay
+	valid     int64       // how long a value of the device holds
+	conn      int32       // index of its connection; -1 before it was heard
+	busy      int32       // instances that wait for a time, and look at this device
+	chunk     int32       // of its asset
+	timed     bool        // its readings carry their own time
+	watched   bool        // a silence rule holds: the next message matters
+	deps      []dependent // who looks at its points, by point
+	points    []uint32    // indices of its bound points, by point name
 	past      past
 
 	dev     *devices.Device
-	points  []uint32 // indices of its bound points, by point name
 	silence []*instance
 	self    []*deviceState // the device alone
 	moving  []held         // what waits, on the way to another asset

@@ -367,7 +367,7 @@ func (e *Engine) befriend(i *instance, use int, a *assetState, d *deviceState, l
 	all := e.reg.Points()
 	for _, slot := range i.rule.related[use].roles {
 		idx := bind[slot]
-		owner := e.devs[all[idx].Device.Index]
+		owner := e.place(all[idx].Device.Index)
 		if !slices.Contains(i.devs, owner) {
 			i.devs = append(i.devs[:len(i.devs):len(i.devs)], owner)
 		}
@@ -382,7 +382,8 @@ func (e *Engine) visit(a *assetState, point uint32, i *instance, slot int) {
 	k, found := slices.BinarySearchFunc(a.visitors, v, compareVisitors)
 	if !found {
 		a.visitors = slices.Insert(a.visitors, k, v)
-		a.narrow(&e.points[point], point)
+		p := &e.points[point]
+		e.place(p.device).narrow(p, point)
 	}
 }
 
@@ -423,7 +424,7 @@ func (e *Engine) devicesOf(own *deviceState, bind []int32) []*deviceState {
 		if idx < 0 {
 			continue
 		}
-		if d := e.devs[all[idx].Device.Index]; !slices.Contains(list, d) {
+		if d := e.place(all[idx].Device.Index); !slices.Contains(list, d) {
 			list = append(list[:len(list):len(list)], d)
 		}
 	}

@@ -179,10 +179,9 @@ func (e *Engine) stepActive(c *evalContext, l *limb, k int, open Truth, passed i
 // told on change needs no such wait.
 func (e *Engine) nextReading(i *instance, cond *Condition) int64 {
 	t := int64(0)
-	all := e.reg.Points()
 	for _, slot := range cond.gauges {
 		if idx := i.bind[slot]; idx >= 0 {
-			d := e.devs[all[idx].Device.Index]
+			d := e.place(e.points[idx].device)
 			t = max(t, e.points[idx].time+d.expected()*3/2)
 		}
 	}

@@ -78,10 +78,13 @@ func (e *Engine) pointView(d *deviceState, idx uint32) PointView {
 // known.
 func (e *Engine) Heard(device string) (last int64, every time.Duration) {
 	dev := e.reg.Lookup([]byte(device))
-	if dev == nil || int(dev.Index) >= len(e.devs) || e.devs[dev.Index] == nil {
+	if dev == nil {
 		return 0, 0
 	}
-	d := e.devs[dev.Index]
+	d := e.deviceAt(dev.Index)
+	if d == nil {
+		return 0, 0
+	}
 	return d.heard, time.Duration(d.expected())
 }
 
