@@ -111,7 +111,6 @@ func (e *Engine) lookAhead(half int) {
 			for _, i := range *list {
 				addAll(&w.fetches, i.limbs)
 				addAll(&w.fetches, i.slots)
-				addAll(&w.fetches, i.cells)
 				addAll(&w.fetches, i.bind)
 			}
 		case 5:
@@ -217,22 +216,27 @@ func (e *Engine) fetchInputs(i *instance, rs []devices.Reading) {
 		}
 	}
 	for k := range i.slots {
-		if watch := i.slots[k].watch; watch != nil {
-			add(&e.ahead.fetches, watch, watcherHot)
+		s := &i.slots[k]
+		addAll(&e.ahead.fetches, s.cells)
+		if w := s.watcher(); w != nil {
+			add(&e.ahead.fetches, w, watcherHot)
 		}
 	}
 }
 
 // fetchWakes asks for what the next of those that wake need.
 func (w *ahead) fetchWakes(list []wake) {
-	const near, far = 4, 8
+	const near, middle, far = 3, 6, 9
 	if len(list) > far {
 		fetch(list[far].inst, unsafe.Sizeof(instance{}))
 	}
-	if len(list) > near {
-		i := list[near].inst
+	if len(list) > middle {
+		i := list[middle].inst
 		fetch(i.asset, assetHot)
-		fetch(i.dev, deviceHot)
+		fetch(i.seat, unsafe.Sizeof(seat{}))
 		fetchAll(i.limbs)
+	}
+	if len(list) > near {
+		fetch(list[near].inst.dev, deviceHot)
 	}
 }

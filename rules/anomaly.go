@@ -86,10 +86,10 @@ func compileWatch(c *compiler, name string, args []ast.Node, loc file.Location) 
 		truth: func(ctx *evalContext) Truth {
 			s, done := ctx.slot(i)
 			if !done {
-				if s.watch == nil {
-					s.watch = newWatcher(ctx.engine, spec, ctx.inst.budget())
+				if s.watcher() == nil {
+					s.recall().watch = newWatcher(ctx.engine, spec, ctx.inst.budget())
 				}
-				s.val = s.watch.look(ctx, spec)
+				s.val = s.more.watch.look(ctx, spec)
 			}
 			return s.val
 		}}.needing(need)
@@ -132,7 +132,7 @@ func (e *Engine) watchers(a *assetState, fc *FaultClass, visit func(*watcher)) {
 			continue
 		}
 		for k := range i.slots {
-			if w := i.slots[k].watch; w != nil {
+			if w := i.slots[k].watcher(); w != nil {
 				visit(w)
 				e.touch(a)
 			}
@@ -175,7 +175,7 @@ func (i *instance) watcherOf(when *Condition) (*watcher, *watchSpec) {
 	var w *watcher
 	var spec *watchSpec
 	for _, s := range when.watches {
-		if o := i.slots[s].watch; o != nil && (w == nil || o.due && !w.due) {
+		if o := i.slots[s].watcher(); o != nil && (w == nil || o.due && !w.due) {
 			w, spec = o, i.rule.slots[s].watch
 		}
 	}

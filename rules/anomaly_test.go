@@ -153,7 +153,7 @@ func TestAnomalyFeedsWhatItShould(t *testing.T) {
 	b.reg.AddPoint(temp, devices.Point{Name: "winding_temp", Role: "winding_temp", Unit: "°C", Kind: devices.Gauge})
 	rows := func() uint32 {
 		for _, i := range b.eng.assets["p1"].instances {
-			if w := i.slots[0].watch; w != nil {
+			if w := i.slots[0].watcher(); w != nil {
 				return w.rows
 			}
 		}
@@ -193,7 +193,7 @@ func TestAnomalyBudgetIsSplit(t *testing.T) {
 	sum := 0.0
 	for _, i := range b.eng.assets["p1"].instances {
 		for _, s := range i.slots {
-			sum += s.watch.perMonth
+			sum += s.watcher().perMonth
 		}
 	}
 	if want := (1.0 + 3 + 3) / 3; math.Abs(sum-want) > 1e-12 {
@@ -312,7 +312,7 @@ func TestWatcherIsDamagedSafely(t *testing.T) {
 	p.live(0, 6*days)
 	i := p.b.eng.assets["p1"].instances[0]
 	var w writer
-	i.slots[0].watch.append(&w)
+	i.slots[0].watcher().append(&w)
 	for n := range w.b {
 		r := cursor{}
 		p.b.eng.readWatcher(&r, i, i.rule.slots[0].watch, string(w.b[:n]))

@@ -49,7 +49,6 @@ type instance struct {
 	consts  *constants
 	limbs   []limb // one per threshold
 	slots   []slot
-	cells   []cell  // those of its slots
 	bind    []int32 // point index per role of the rule; -1 = none
 	t       int64   // how far it has been evaluated
 	due     int64   // when it must be evaluated without a reading
@@ -63,10 +62,14 @@ type instance struct {
 	wake    int64  // journal time of its place in the queue; 0 = none
 	gateAcc int64  // how long only_while has been true
 	have    uint64 // roles, a bit each, that have a point
-	kin     *kin   // its related assets; nil where the rule asks of none
+	*seat
+}
 
+// A seat is what an instance knows of its surroundings, which few evaluations ask.
+type seat struct {
 	dev  *deviceState
 	devs []*deviceState // whose readings it looks at
+	kin  *kin           // its related assets; nil where the rule asks of none
 	key  uint64         // orders instances that wake in one second
 }
 
@@ -85,7 +88,7 @@ type limb struct {
 
 // orphan makes an instance that only remembers.
 func orphan(r *Rule, a *assetState, d *deviceState, lane uint8) *instance {
-	i := &instance{rule: r, asset: a, dev: d, lane: lane, dead: true, due: never, gate: Unknown,
+	i := &instance{rule: r, asset: a, seat: &seat{dev: d}, lane: lane, dead: true, due: never, gate: Unknown,
 		limbs: make([]limb, len(r.Thresholds)), slots: make([]slot, len(r.slots))}
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
@@ -184,13 +187,13 @@ func (e *Engine) bindAsset(a *assetState) {
 	}
 	plan, limbs, slots, cells, roles := e.plan(a)
 	// Everything of an asset lies side by side: memory is what limits the engine.
-	block := make([]instance, len(plan))
+	block, seats := make([]instance, len(plan)), make([]seat, len(plan))
 	a.block, a.instances = block, make([]*instance, len(plan))
 	a.busy = make([]uint64, (len(plan)+63)/64)
 	m := memory{make([]limb, limbs), make([]slot, slots), make([]cell, cells), make([]int32, roles)}
 	for k := range plan {
 		i := &block[k]
-		e.initInstance(i, a, &plan[k], &m)
+		e.initInstance(i, &seats[k], a, &plan[k], &m)
 		i.place = uint32(k)
 		a.instances[k] = i
 		from := e.inherit(i, old)
@@ -306,20 +309,19 @@ func (e *Engine) resolve(a *assetState, d *deviceState, lane int, r *Rule) []int
 	return bind
 }
 
-func (e *Engine) initInstance(i *instance, a *assetState, b *binding, m *memory) {
+func (e *Engine) initInstance(i *instance, s *seat, a *assetState, b *binding, m *memory) {
 	r := b.rule
-	*i = instance{rule: r, asset: a, dev: b.dev, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
+	s.dev = b.dev
+	*i = instance{rule: r, asset: a, seat: s, lane: b.lane, consts: b.consts, fresh: true, gate: Unknown, due: never,
 		limbs: carve(&m.limbs, len(r.Thresholds)), slots: carve(&m.slots, len(r.slots)), bind: carve(&m.binds, len(b.bind))}
 	copy(i.bind, b.bind)
 	i.have = bound(b.bind)
 	for k := range i.limbs {
 		i.limbs[k].val, i.limbs[k].clear = Unknown, Unknown
 	}
-	all := m.cells
 	for k, s := range r.slots {
 		i.slots[k].cells, i.slots[k].val = carve(&m.cells, s.cells), Unknown
 	}
-	i.cells = all[:len(all)-len(m.cells)]
 	h := fnv.New64a()
 	for _, part := range []string{a.id, r.ID, b.dev.dev.ID} {
 		h.Write([]byte(part))

@@ -156,7 +156,7 @@ func always(trials []outcome, f func(outcome) bool) bool {
 func trials(r *Rule, limits []float64) []outcome {
 	consts, facts := trialConstants(r, limits)
 	e := &Engine{points: make([]pointState, len(r.roles))}
-	i := &instance{rule: r, consts: consts, bind: make([]int32, len(r.roles)), have: math.MaxUint64}
+	i := &instance{rule: r, consts: consts, seat: new(seat), bind: make([]int32, len(r.roles)), have: math.MaxUint64}
 	ctx := &evalContext{engine: e, inst: i, t: 1, expiry: never, due: never}
 	values := make([][]trialValue, len(r.roles))
 	total := max(1, len(facts))

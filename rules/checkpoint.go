@@ -332,7 +332,7 @@ func (i *instance) writeSlots(w *writer) {
 		w.float(s.v)
 		w.float(s.sum)
 		w.uint(s.bits)
-		w.string(s.word)
+		w.string(s.word())
 		w.uint(uint64(s.n))
 		w.byte(byte(s.val))
 		w.bool(s.known)
@@ -342,11 +342,11 @@ func (i *instance) writeSlots(w *writer) {
 			w.float(c.a)
 			w.float(c.b)
 		}
-		w.uint(uint64(len(s.small)))
-		for _, v := range s.small {
+		w.uint(uint64(len(s.small())))
+		for _, v := range s.small() {
 			w.uint(uint64(v))
 		}
-		w.watcher(s.watch)
+		w.watcher(s.watcher())
 	}
 }
 
@@ -522,20 +522,24 @@ func (e *Engine) readInstance(r *cursor, a *assetState, place int) {
 
 func (e *Engine) readSlot(r *cursor, i *instance) {
 	key := r.string()
-	s := slot{t: r.time(), since: r.time(), until: r.deadline(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint(),
-		word: r.string(), n: uint32(r.uint()), val: r.truth(), known: r.bool()}
+	s := slot{t: r.time(), since: r.time(), until: r.deadline(), acc: r.int(), v: r.float(), sum: r.float(), bits: r.uint()}
+	more := recall{word: r.string()}
+	s.n, s.val, s.known = uint32(r.uint()), r.truth(), r.bool()
 	for range r.count(10) {
 		s.cells = append(s.cells, cell{r.int(), r.float(), r.float()})
 	}
 	for range r.count(1) {
-		s.small = append(s.small, uint16(r.uint()))
+		more.small = append(more.small, uint16(r.uint()))
 	}
 	n := slices.IndexFunc(i.rule.slots, func(x slotSpec) bool {
-		return x.key == key && x.cells == len(s.cells) && (len(s.small) == 0 || x.small == len(s.small))
+		return x.key == key && x.cells == len(s.cells) && (len(more.small) == 0 || x.small == len(more.small))
 	})
 	watch := r.string()
 	if n >= 0 {
-		s.watch = e.readWatcher(r, i, i.rule.slots[n].watch, watch)
+		more.watch = e.readWatcher(r, i, i.rule.slots[n].watch, watch)
+		if more.word != "" || more.small != nil || more.watch != nil {
+			s.more = &more
+		}
 		copy(i.slots[n].cells, s.cells)
 		s.cells = i.slots[n].cells
 		i.slots[n] = s

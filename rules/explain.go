@@ -224,8 +224,8 @@ func (a *assetState) explainOff(r *Rule) Explanation {
 // beside is a copy of an instance that conditions may be evaluated on without
 // changing what the engine knows.
 func (e *Engine) beside(i *instance) (*instance, evalContext) {
-	c := *i
-	a := *i.asset
+	c, s, a := *i, *i.seat, *i.asset
+	c.seat = &s
 	a.classes = slices.Clone(a.classes)
 	c.asset, c.slots = &a, e.slotsBeside(i)
 	if i.kin != nil {
@@ -245,12 +245,17 @@ func (e *Engine) slotsBeside(i *instance) []slot {
 	list := slices.Clone(i.slots)
 	for k := range list {
 		s := &list[k]
-		s.cells, s.small, s.serial = slices.Clone(s.cells), slices.Clone(s.small), 0
-		if s.watch != nil {
-			var w writer
-			s.watch.append(&w)
-			s.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
+		s.cells, s.serial = slices.Clone(s.cells), 0
+		if s.more == nil {
+			continue
 		}
+		more := recall{word: s.more.word, small: slices.Clone(s.more.small)}
+		if s.more.watch != nil {
+			var w writer
+			s.more.watch.append(&w)
+			more.watch = e.readWatcher(&cursor{}, i, i.rule.slots[k].watch, string(w.b))
+		}
+		s.more = &more
 	}
 	return list
 }

@@ -103,7 +103,7 @@ func (c *compiler) compileMotion(name string, args []ast.Node, loc file.Location
 		}
 		res := Unknown
 		if ok {
-			moved := s.known && (v != s.v || w != s.word)
+			moved := s.known && (v != s.v || w != s.word())
 			if !s.known || moved {
 				s.since, s.n = ctx.t, 0
 				s.val = truthOf(moved)
@@ -112,7 +112,10 @@ func (c *compiler) compileMotion(name string, args []ast.Node, loc file.Location
 				s.acc = p
 				s.n++
 			}
-			s.v, s.word, s.known = v, w, true
+			s.v, s.known = v, true
+			if x.word != nil {
+				s.recall().word = w
+			}
 			if res = verdict(s, ctx.t, int64(d)); ctx.t-s.since < int64(d) {
 				ctx.wakeAt(s.since + int64(d))
 			}

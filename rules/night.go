@@ -104,12 +104,12 @@ func (s *slot) closeNight(c *evalContext, end int64) {
 	if !c.learns(c.t) {
 		return
 	}
-	if s.small == nil {
-		s.small = make([]uint16, 2*nights)
+	if s.small() == nil {
+		s.recall().small = make([]uint16, 2*nights)
 	}
 	at := int(s.n) % nights * 2
 	bits := math.Float32bits(float32(least))
-	s.small[at], s.small[at+1] = uint16(bits>>16), uint16(bits)
+	s.more.small[at], s.more.small[at+1] = uint16(bits>>16), uint16(bits)
 	if s.n++; s.n >= 2*nights {
 		s.n -= nights
 	}
@@ -118,12 +118,12 @@ func (s *slot) closeNight(c *evalContext, end int64) {
 // usualNight is the 20th percentile of the nights kept, once they are a week.
 func (s *slot) usualNight() (float64, bool) {
 	n := min(int(s.n), nights)
-	if n < leastNights || s.small == nil {
+	if n < leastNights || s.small() == nil {
 		return 0, false
 	}
 	var v [nights]float64
 	for k := range n {
-		v[k] = float64(math.Float32frombits(uint32(s.small[2*k])<<16 | uint32(s.small[2*k+1])))
+		v[k] = float64(math.Float32frombits(uint32(s.more.small[2*k])<<16 | uint32(s.more.small[2*k+1])))
 	}
 	slices.Sort(v[:n])
 	return v[(n-1)/5], true

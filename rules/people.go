@@ -194,7 +194,11 @@ func (i *instance) forget() {
 	for k := range i.slots {
 		cells := i.slots[k].cells
 		clear(cells)
-		i.slots[k] = slot{cells: cells, val: Unknown, watch: i.slots[k].watch}
+		s := slot{cells: cells, val: Unknown}
+		if w := i.slots[k].watcher(); w != nil {
+			s.more = &recall{watch: w}
+		}
+		i.slots[k] = s
 	}
 }
 

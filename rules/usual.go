@@ -125,10 +125,10 @@ func (s *slot) finishHour(c *evalContext) {
 	if math.IsInf(mean, 0) {
 		return
 	}
-	if s.small == nil {
-		s.small = make([]uint16, usualSmall)
+	if s.small() == nil {
+		s.recall().small = make([]uint16, usualSmall)
 		for k := range hoursOfWeek {
-			s.small[k] = noCentre
+			s.more.small[k] = noCentre
 		}
 	}
 	last, here := &s.cells[usualLast], &s.cells[usualHere]
@@ -137,16 +137,16 @@ func (s *slot) finishHour(c *evalContext) {
 	at, hour := hoursOfWeekAt(c.engine.site.Calendar, local)
 	s.widen(here, mean)
 	unit := here.b
-	if s.small[at] == noCentre {
+	if s.more.small[at] == noCentre {
 		if c.learns(c.t) {
-			s.small[at] = uint16(int16(math.Round(mean / unit)))
+			s.more.small[at] = uint16(int16(math.Round(mean / unit)))
 			here.t++
 		}
 		return
 	}
-	centre := float64(int16(s.small[at])) * unit
+	centre := float64(int16(s.more.small[at])) * unit
 	off := mean - centre
-	spread := float64(s.small[hoursOfWeek+hour]) * unit
+	spread := float64(s.more.small[hoursOfWeek+hour]) * unit
 	sigma := max(medianToSigma*spread, math.Abs(centre)/100, unit)
 	last.b, here.a = off/sigma, centre
 	if here.t >= usualLearnt {
@@ -159,8 +159,8 @@ func (s *slot) finishHour(c *evalContext) {
 		off = min(max(off, -usualStrange*sigma), usualStrange*sigma)
 	}
 	gain := max(0.25, 1/(1+float64(here.t/hoursOfWeek)))
-	s.small[at] = uint16(int16(math.Round((centre + gain*off) / unit)))
-	s.small[hoursOfWeek+hour] = followMedian(s.small[hoursOfWeek+hour], math.Abs(off)/unit)
+	s.more.small[at] = uint16(int16(math.Round((centre + gain*off) / unit)))
+	s.more.small[hoursOfWeek+hour] = followMedian(s.more.small[hoursOfWeek+hour], math.Abs(off)/unit)
 	here.t++
 }
 
@@ -191,12 +191,12 @@ func (s *slot) widen(here *cell, v float64) {
 	for math.Abs(v)/here.b > 30_000 && here.b < math.MaxFloat64/4 {
 		here.b *= 2
 		for k := range hoursOfWeek {
-			if s.small[k] != noCentre {
-				s.small[k] = uint16(int16(s.small[k]) / 2)
+			if s.more.small[k] != noCentre {
+				s.more.small[k] = uint16(int16(s.more.small[k]) / 2)
 			}
 		}
 		for k := hoursOfWeek; k < usualSmall; k++ {
-			s.small[k] /= 2
+			s.more.small[k] /= 2
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (e *Engine) Detectors(asset string) []DetectorView {
 		for k := range i.rule.Thresholds {
 			when := &i.rule.Thresholds[k].When
 			for _, s := range when.watches {
-				if w := i.slots[s].watch; w != nil {
+				if w := i.slots[s].watcher(); w != nil {
 					v := &w.verdict
 					out = append(out, DetectorView{i.rule.ID, when.Text, w.last, v.Known, v.Anomalous, v.Onset, w.due, v.Score, v.Strength})
 				}

@@ -20,17 +20,52 @@ type slot struct {
 	v     float64 // last input
 	sum   float64 // accumulated amount
 	bits  uint64  // last results, newest lowest
-	word  string  // last input, when it is a word
-	n     uint32  // how many of them
-	val   Truth   // last input, when it is a condition
-	known bool    // v is known
 	cells []cell
-	small []uint16 // numbers of 16 bits, made when they are first needed
-	watch *watcher // of anomaly and change
+	more  *recall // what few calls need, made when it is
+	out   float64
+	n     uint32 // how many of them
+	val   Truth  // last input, when it is a condition
+	known bool   // v is known
+	outOK bool
 
 	serial uint32
-	out    float64
-	outOK  bool
+}
+
+// A recall is the memory that only some functions have.
+type recall struct {
+	word  string   // last input, when it is a word
+	small []uint16 // numbers of 16 bits
+	watch *watcher // of anomaly and change
+}
+
+// recall returns it to be written to.
+func (s *slot) recall() *recall {
+	if s.more == nil {
+		s.more = new(recall)
+	}
+	return s.more
+}
+
+// word, small and watcher return what the fields hold, nothing where there is none.
+func (s *slot) word() string {
+	if s.more == nil {
+		return ""
+	}
+	return s.more.word
+}
+
+func (s *slot) small() []uint16 {
+	if s.more == nil {
+		return nil
+	}
+	return s.more.small
+}
+
+func (s *slot) watcher() *watcher {
+	if s.more == nil {
+		return nil
+	}
+	return s.more.watch
 }
 
 // A cell is one event, or one bucket of a window.
