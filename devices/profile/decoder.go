@@ -54,6 +54,7 @@ type Decoder struct {
 	topics  map[string]*topicEntry
 	split   splitTopic
 	run     run
+	ahead   ahead
 	states  []deviceState // by device index
 	points  []pointState  // by point index
 	bridges map[string]*bridgeState
@@ -154,7 +155,11 @@ func NewDecoder(set *Set, site *devices.Site, reg *devices.Registry) *Decoder {
 func (d *Decoder) Decode(rec *devices.Record, out *Batch) {
 	switch rec.Kind {
 	case devices.Messages:
-		for i := range rec.Messages {
+		for i, seen := 0, 0; i < len(rec.Messages); i++ {
+			if i == seen && len(rec.Messages)-i >= aheadLeast {
+				seen = min(i+aheadMessages, len(rec.Messages))
+				d.lookAhead(rec.Messages[i:seen])
+			}
 			m := &rec.Messages[i]
 			if m.Redelivered {
 				d.total.redelivered.Add(1)
