@@ -33,23 +33,22 @@ type pointState struct {
 // narrow sets the range in which nobody needs to know of a reading: the common
 // one of those who look at the point, which is idx of the device.
 func (d *deviceState) narrow(p *pointState, idx uint32) {
+	p.low, p.high = 1, -1
 	low, high := math.Inf(-1), math.Inf(1)
+	common := func(x *dependent) bool {
+		low, high = max(low, x.low), min(high, x.high)
+		return x.still
+	}
 	deps, visitors := d.depsOf(p), d.asset.visitorsOf(idx)
 	for k := range deps {
-		x := &deps[k]
-		if !x.still {
-			p.low, p.high = 1, -1
+		if !common(&deps[k]) {
 			return
 		}
-		low, high = max(low, x.low), min(high, x.high)
 	}
 	for k := range visitors {
-		x := &visitors[k]
-		if !x.still {
-			p.low, p.high = 1, -1
+		if !common(&visitors[k].dependent) {
 			return
 		}
-		low, high = max(low, x.low), min(high, x.high)
 	}
 	// Rounded inwards: a reading that falls between goes the longer way.
 	if p.low = float32(low); float64(p.low) < low {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/facilityd/facilityd/devices"
 	"github.com/facilityd/facilityd/devices/profile"
-	"github.com/facilityd/facilityd/devices/simulator"
 	"github.com/facilityd/facilityd/rules"
 )
 
@@ -30,19 +29,14 @@ type frame struct {
 const ownTime = "2006-01-02T15:04:05.000Z"
 
 func newReel(b testing.TB) *reel {
-	cfg := simulator.DemoEstate()
-	cfg.Start = time.Date(2026, 4, 13, 1, 0, 0, 0, time.UTC) // nine o'clock on a Monday
-	e, err := simulator.New(cfg, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
 	l := new(reel)
-	e.Records("demo", cfg.Start.Add(tapeLength), func(r *devices.Record) {
+	anHour(b, func(r *devices.Record) {
 		for _, m := range r.Messages {
 			level := strings.SplitN(m.Topic, "/", 4) // facility/class/id/…
 			f := frame{before: level[0] + "/" + level[1] + "/", id: level[2], after: "/" + level[3],
 				payload: bytes.Clone(m.Payload), received: r.Time, retained: m.Retained}
 			if at := bytes.Index(f.payload, []byte(`"time":"`)); at == 1 {
+				var err error
 				if f.own, err = time.Parse(ownTime, string(f.payload[9:][:len(ownTime)])); err != nil {
 					b.Fatal(err)
 				}

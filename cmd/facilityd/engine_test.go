@@ -33,17 +33,22 @@ type spoken struct {
 
 const tapeLength = time.Hour
 
-func newTape(b testing.TB) *tape {
+// anHour is what the demo estate says in an hour of a working day.
+func anHour(b testing.TB, take func(*devices.Record)) {
 	cfg := simulator.DemoEstate()
 	cfg.Start = time.Date(2026, 4, 13, 1, 0, 0, 0, time.UTC) // nine o'clock on a Monday
 	e, err := simulator.New(cfg, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
+	e.Records("demo", cfg.Start.Add(tapeLength), take)
+}
+
+func newTape(b testing.TB) *tape {
 	t := &tape{site: demoSite(b), reg: devices.NewRegistry()}
 	decoder := profile.NewDecoder(shippedProfiles(b), t.site, t.reg)
 	var batch profile.Batch
-	e.Records("demo", cfg.Start.Add(tapeLength), func(r *devices.Record) {
+	anHour(b, func(r *devices.Record) {
 		batch.Reset()
 		decoder.Decode(r, &batch)
 		for rs := batch.Readings; len(rs) > 0; {

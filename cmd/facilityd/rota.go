@@ -257,36 +257,44 @@ func faultFlag(id string) (*rules.FaultClass, error) {
 }
 
 func rotaShowCommand() *cobra.Command {
-	var week string
-	var weeks int
 	cmd := &cobra.Command{
 		Use:     "show [ROTA]",
 		Short:   "Print the timetable of a rota",
 		Long:    "Prints who is on call in a week, turns, overrides and holidays worked in.",
 		Example: "  facilityd rota show duty\n  facilityd rota show duty --week 2026-02-16 --weeks 2",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withCrew(cmd, func(_ *configs.Settings, _ []*configs.Bundle, crew *daemon.Crew) error {
-				t, err := rotaOf(crew.Roster, args)
-				if err != nil {
-					return err
-				}
-				from, to, err := span(week, weeks, t.Location)
-				if err != nil {
-					return err
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				for _, d := range t.Duties(from, to) {
-					end := d.To.In(t.Location)
-					fmt.Fprintf(w, "%s\t%s\t%s\n", d.From.In(t.Location).Format("Mon 2006-01-02 15:04"), end.Format("- Mon 15:04"), calledAll(crew.Roster, d.Who))
-				}
-				return w.Flush()
-			})
-		},
+	}
+	return overWeeks(cmd, 1, func(crew *daemon.Crew, t *roster.Rota, from, to time.Time) error {
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, d := range t.Duties(from, to) {
+			end := d.To.In(t.Location)
+			fmt.Fprintf(w, "%s\t%s\t%s\n", d.From.In(t.Location).Format("Mon 2006-01-02 15:04"), end.Format("- Mon 15:04"), calledAll(crew.Roster, d.Who))
+		}
+		return w.Flush()
+	})
+}
+
+// overWeeks makes a command that does something with a rota and the weeks that its
+// flags name.
+func overWeeks(cmd *cobra.Command, usually int, do func(crew *daemon.Crew, t *roster.Rota, from, to time.Time) error) *cobra.Command {
+	var week string
+	var weeks int
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return withCrew(cmd, func(_ *configs.Settings, _ []*configs.Bundle, crew *daemon.Crew) error {
+			t, err := rotaOf(crew.Roster, args)
+			if err != nil {
+				return err
+			}
+			from, to, err := span(week, weeks, t.Location)
+			if err != nil {
+				return err
+			}
+			return do(crew, t, from, to)
+		})
 	}
 	settingsFlags(cmd)
 	cmd.Flags().StringVar(&week, "week", "", "a day of the first week: 2026-02-16 (default today)")
-	cmd.Flags().IntVar(&weeks, "weeks", 1, "how many weeks")
+	cmd.Flags().IntVar(&weeks, "weeks", usually, "how many weeks")
 	return cmd
 }
 
@@ -305,38 +313,21 @@ func span(day string, weeks int, loc *time.Location) (from, to time.Time, err er
 }
 
 func rotaExportCommand() *cobra.Command {
-	var week string
-	var weeks int
 	cmd := &cobra.Command{
 		Use:   "export [ROTA]",
 		Short: "Write a rota as iCalendar, for calendar programs",
 		Long: `Writes one event for each duty to standard output. An event has the same UID in
 every export, so that a calendar program replaces what it has.`,
 		Example: "  facilityd rota export duty --weeks 8 > duty.ics",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withCrew(cmd, func(_ *configs.Settings, _ []*configs.Bundle, crew *daemon.Crew) error {
-				t, err := rotaOf(crew.Roster, args)
-				if err != nil {
-					return err
-				}
-				from, to, err := span(week, weeks, t.Location)
-				if err != nil {
-					return err
-				}
-				return t.WriteCalendar(cmd.OutOrStdout(), from, to, func(id string) string {
-					if p := crew.Roster.Person(id); p != nil {
-						return p.Name
-					}
-					return id
-				})
-			})
-		},
 	}
-	settingsFlags(cmd)
-	cmd.Flags().StringVar(&week, "week", "", "a day of the first week: 2026-02-16 (default today)")
-	cmd.Flags().IntVar(&weeks, "weeks", 8, "how many weeks")
-	return cmd
+	return overWeeks(cmd, 8, func(crew *daemon.Crew, t *roster.Rota, from, to time.Time) error {
+		return t.WriteCalendar(cmd.OutOrStdout(), from, to, func(id string) string {
+			if p := crew.Roster.Person(id); p != nil {
+				return p.Name
+			}
+			return id
+		})
+	})
 }
 
 func rotaImportCommand() *cobra.Command {

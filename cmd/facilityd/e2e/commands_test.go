@@ -16,19 +16,7 @@ import (
 	"github.com/facilityd/facilityd/devices/mqtt/mosquittotest"
 )
 
-const commandRules = `
-rules:
-  - id: shakes
-    title: {en: Pump shakes, zh: 水泵振动}
-    fault_class: pump.bearing
-    class: pump
-    source: {text: the test says when, mark: j}
-    severity: high
-    when: vibration_rms > 7 mm/s
-    for: 1s
-    clear: vibration_rms < 5 mm/s
-    clear_for: 1s
-`
+const commandRules = "rules:\n" + shakesRule
 
 // reachable starts a daemon that listens beyond loopback, with a shaking pump.
 func reachable(t *testing.T) (d *Daemon, pumps *plant, settings string) {

@@ -14,19 +14,7 @@ import (
 	"github.com/facilityd/facilityd/devices/mqtt/mosquittotest"
 )
 
-const explainRules = `
-rules:
-  - id: shakes
-    title: {en: Pump shakes, zh: 水泵振动}
-    fault_class: pump.bearing
-    class: pump
-    source: {text: the test says when, mark: j}
-    severity: high
-    when: vibration_rms > 7 mm/s
-    for: 1s
-    clear: vibration_rms < 5 mm/s
-    clear_for: 1s
-  - id: greedy
+const explainRules = "rules:\n" + shakesRule + `  - id: greedy
     title: {en: Uses too much, zh: 用电过多}
     fault_class: energy.anomaly
     class: pump

@@ -26,6 +26,19 @@ type plant struct {
 	seq   int
 }
 
+// shakesRule is a rule for pumps of the plant, told with vibration_rms.
+const shakesRule = `  - id: shakes
+    title: {en: Pump shakes, zh: 水泵振动}
+    fault_class: pump.bearing
+    class: pump
+    source: {text: the test says when, mark: j}
+    severity: high
+    when: vibration_rms > 7 mm/s
+    for: 1s
+    clear: vibration_rms < 5 mm/s
+    clear_for: 1s
+`
+
 // plantEvery is how often every pump tells.
 const plantEvery = 250 * time.Millisecond
 

@@ -13,19 +13,7 @@ import (
 )
 
 // steadyRules never change. The slow one has to be pending over a reload.
-const steadyRules = `
-rules:
-  - id: shakes
-    title: {en: Pump shakes, zh: 水泵振动}
-    fault_class: pump.bearing
-    class: pump
-    source: {text: the test says when, mark: j}
-    severity: high
-    when: vibration_rms > 7 mm/s
-    for: 1s
-    clear: vibration_rms < 5 mm/s
-    clear_for: 1s
-  - id: strained
+const steadyRules = "rules:\n" + shakesRule + `  - id: strained
     title: {en: Motor strained, zh: 电机过载}
     fault_class: motor.overload
     class: pump
