@@ -22,6 +22,7 @@ var stillRules = []string{
 	rule("alone", "pump", "hvac.performance", "severity: high\nwhen: run_command and not running and not any(siblings, running)\nfor: 5s"),
 	rule("others", "pump", "motor.overload", "severity: medium\nwhen: current > median(siblings, current) and all(siblings, level > 4 m)\nfor: 10s"),
 	rule("reverse", "pump", "water.level", "only_while: {when: running, after: 15s}\nseverity: low\nwhen: level > 6 m or volume > max(siblings, volume)"),
+	rule("settled", "pump", "energy.anomaly", "only_while: {when: \"held(running, 10s)\", after: 20s}\nseverity: low\nwhen: 3 A < min(current, current_l1) or not held(not bad(level), 20s)\nfor: 10s"),
 	rule("mode", "gate", "access.power", "severity: low\nwhen: gate_mode in [1, 2]\nfor: 5s"),
 	rule("rope", "gate", "water.leak", "severity: low\nwhen: water_leak and all(others, water_leak)"),
 }
