@@ -33,7 +33,13 @@ func openEngine(cfg Config, number int) (*engine, error) {
 		nats.Name("facilityd"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // a publish on a broken link fails at once; the writer repeats it
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrSlowConsumer) && sub != nil && sub.Type() == nats.ChanSubscription {
+				// It was sent ahead to a reader that had no room, or has gone. Readers are ordered:
+				// one misses a record by its number and asks for it again.
+				cfg.Log.Debug("a reader of the journal was sent more than it took")
+				return
+			}
 			cfg.Log.Warn("journal engine", "error", err)
 		}),
 	}
